@@ -1,0 +1,284 @@
+/* multicore/multicore.h - the interface for hosts: programs and modules that embed an interpreter.
+ *
+ * Vocabulary. A runtime is one interpreter instance and all that drives it. Its baton is the right
+ * to touch the interpreter; at most one OS thread holds it. A task is one script-level thread of
+ * execution, with a C stack of its own, or bound to the native stack of a thread that attached. A
+ * section is the native code between mc_release and mc_acquire (multicore/extension.h). A carrier
+ * is an OS thread of the runtime's pool.
+ *
+ * Conventions. Times are uint64_t nanoseconds; MC_FOREVER waits without limit, 0 never waits.
+ * Out-parameters are untouched on failure. A returned handle is one reference, to be dropped with
+ * its unref; a NULL `out` means that no handle is wanted. Structs begin with their size: start from
+ * the MC_*_INIT initialiser. In options zero means the default and MC_NONE none or unlimited; a NULL
+ * options pointer means all defaults. No call unwinds; an exception that leaves a task or hook
+ * function ends the process with its name. NULL handles answer MC_EINVAL.
+ *
+ * "Any thread" below means: with the baton or without, also inside a section. "Needs the baton"
+ * means: from a task that runs now, outside a section; otherwise MC_EPERM. Calls that suspend answer
+ * MC_EPERM in an atomic scope and in a hook, and MC_EINTR or MC_ECANCELED when one is pending.
+ *
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#ifndef MULTICORE_MULTICORE_H
+#define MULTICORE_MULTICORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "extension.h"
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* also in programs built with -fvisibility=hidden */
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MC_VERSION_MAJOR 1
+#define MC_VERSION_MINOR 0
+#define MC_VERSION_PATCH 0
+
+#define MC_FOREVER UINT64_MAX
+
+typedef struct mc_runtime mc_runtime;
+typedef struct mc_task mc_task;
+typedef struct mc_job mc_job;
+
+/* ---- status, version, clock: any thread ---- */
+
+const char *mc_status_name(mc_status status);    /* "MC_EBUSY"; "MC_UNKNOWN" for any other number */
+const char *mc_status_message(mc_status status); /* "in use" */
+uint32_t mc_version(void);                       /* of the library: major << 16 | minor << 8 | patch */
+uint64_t mc_now(void);                           /* monotonic nanoseconds */
+
+/* ---- the host ---- */
+
+/* How sections run. */
+enum { MC_WAY_LEND = 0, MC_WAY_SHIP = 1, MC_WAY_JOB = 2 };
+
+/* mc_host.flags */
+#define MC_HOST_OWN_SCHEDULER 1u
+
+/* What the embedding tells the runtime about its interpreter. Any hook may be NULL. A release inside
+ * a hook is inline; no hook may unwind. The struct is copied by mc_runtime_create. */
+typedef struct mc_host {
+    uint32_t size, way, flags; /* MC_WAY_*; MC_HOST_* */
+    void *self;                /* passed to every hook */
+
+    /* This thread took the baton over from another thread, for that task (or NULL). With the baton. */
+    void (*taken)(void *self, mc_task *task);
+    /* The task about to run is not the one whose registers are loaded: save `from` (NULL at first, or
+     * when it has ended), load `to` (never NULL). With the baton. Not called for a lend that nobody
+     * took. */
+    void (*switched)(void *self, mc_task *from, mc_task *to);
+    /* Asked, with the baton, before a lend is first taken by another thread: nonzero if the
+     * interpreter can go on with other tasks now. */
+    int (*may_lend)(void *self);
+    /* Any thread, at most once until the next checkpoint: somebody waits, or an interrupt is pending.
+     * Make the holder reach mc_checkpoint soon. The thread last named by `taken` does not end
+     * meanwhile. */
+    void (*attention)(void *self);
+    /* Forked child whose runner does not exist, after the last task; default exit(0). */
+    void (*orphan)(void *self);
+
+    /* MC_HOST_OWN_SCHEDULER: the host has coroutines of its own. */
+    mc_task *(*current)(void *self);          /* whose native code is running now; NULL: inline */
+    int (*ready)(void *self);                 /* any thread, may be racy: has it anything to run */
+    void (*run)(void *self, mc_task *lender); /* schedule others until mc_task_state(lender) is
+                                                 MC_TASK_DUE; may return on another OS thread */
+    void (*wake)(void *self);                 /* any thread, async-signal-safe: a section is due */
+} mc_host;
+
+#define MC_HOST_INIT \
+    {sizeof(mc_host), MC_WAY_LEND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+
+/* ---- the runtime ---- */
+
+/* One report of misuse: what was wrong and where. */
+typedef struct mc_misuse {
+    uint32_t size;
+    mc_status status;
+    const char *message; /* a sentence that names the thing and the remedy */
+    const char *file;    /* the place of the call, or NULL where it is not known */
+    const char *func;
+    uint32_t line;
+    const char *task; /* name of the task, or NULL */
+} mc_misuse;
+
+/* mc_runtime_options.flags */
+#define MC_RUNTIME_CPU_TIME 1u /* keep mc_task_cpu_time; costs a clock read per switch */
+
+typedef struct mc_runtime_options {
+    uint32_t size;
+    uint32_t flags;             /* MC_RUNTIME_* */
+    uint32_t max_threads;       /* carriers at most; default 512 */
+    uint32_t keep_idle_threads; /* carriers kept when idle; default: as many as CPUs */
+    uint64_t idle_timeout;      /* ns until a carrier beyond those ends; default 5 s */
+    uint64_t section_slice;     /* ns a returning section waits before it is handed the baton; 5 us */
+    uint64_t slice;             /* ns a ready task waits before it is handed the baton; 1 ms */
+    uint64_t stack_size;        /* bytes of a task's C stack; default 256 KiB */
+    uint32_t job_queue_limit;   /* default 65,536 */
+    const char *name;           /* for messages and thread names; copied */
+    const mc_host *host;        /* copied; NULL: MC_HOST_INIT */
+    void (*misuse)(void *arg, const mc_misuse *report); /* any thread; default: a line on stderr */
+    void (*thread_start)(void *arg);                    /* first and last thing on every carrier */
+    void (*thread_stop)(void *arg);
+    void *arg; /* for the three above */
+} mc_runtime_options;
+
+#define MC_RUNTIME_OPTIONS_INIT \
+    {sizeof(mc_runtime_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+
+typedef struct mc_stats {
+    uint32_t size;
+    uint32_t reserved;
+    uint64_t tasks_alive;     /* spawned or attached and not ended */
+    uint64_t tasks_spawned;   /* ever, attached ones included */
+    uint64_t sections;        /* opened, inline ones included */
+    uint64_t sections_inline; /* of these: ran with the baton kept */
+    uint64_t handoffs;        /* times the baton went from one OS thread to another */
+    uint64_t wakes;           /* sleeping threads woken by this runtime */
+    uint64_t threads;         /* carriers now */
+    uint64_t threads_peak;
+    uint64_t longest_wait; /* ns a returning section has waited for the baton at most */
+} mc_stats;
+
+#define MC_STATS_INIT {sizeof(mc_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* Creates a runtime. Starts no thread. Any thread. MC_EINVAL: bad options (the misuse handler says
+ * which). MC_EBUSY: another copy of this library in the process got there first. MC_ENOMEM. */
+mc_status mc_runtime_create(const mc_runtime_options *options, mc_runtime **out);
+
+/* Drives the runtime on this thread. MC_OK when no unbound task and no job is left, MC_ECANCELED
+ * when stopped, MC_EDEADLK from a task or a thread attached to it, MC_EBUSY while another thread runs
+ * it, MC_EPERM with the baton of another runtime. May be called again. */
+mc_status mc_runtime_run(mc_runtime *runtime);
+
+/* Makes mc_runtime_run return soon; if it is not running, its next call returns at once. Any thread,
+ * async-signal-safe. */
+void mc_runtime_stop(mc_runtime *runtime);
+
+/* Ends the runtime: no new tasks, the rest cancelled, then abandoned, then stragglers (tasks whose
+ * section has not ended) parked for good; their number goes to the misuse handler. MC_OK: all ended;
+ * MC_ETIMEDOUT: some were parked; MC_EDEADLK from an unbound task of it. Any other thread. */
+mc_status mc_runtime_shutdown(mc_runtime *runtime, uint64_t timeout);
+
+/* Frees all but stragglers. MC_EBUSY while anything else is alive: a task, a thread that runs it or
+ * is attached to it. */
+mc_status mc_runtime_destroy(mc_runtime *runtime);
+
+int mc_runtime_event_fd(mc_runtime *runtime); /* readable while dispatch has something to do */
+int mc_runtime_dispatch(mc_runtime *runtime, uint32_t max_events);
+
+mc_status mc_runtime_stats(mc_runtime *runtime, mc_stats *stats); /* any thread */
+
+/* Sets whether sections open where no scope says otherwise (1 at first); a negative number only
+ * asks. Returns the previous value, or a status. Any thread. */
+int mc_enable(mc_runtime *runtime, int enabled);
+
+/* ---- tasks ---- */
+
+typedef struct mc_task_options {
+    uint32_t size;
+    uint32_t flags;
+    uint64_t stack_size; /* default: the runtime's */
+    const char *name;    /* copied, at most 31 bytes kept; default "task N" */
+    void *data;
+    void (*destroy)(void *data); /* once, with the baton, when the task has ended, however it ended
+                                    and whatever references remain */
+} mc_task_options;
+
+#define MC_TASK_OPTIONS_INIT {sizeof(mc_task_options), 0, 0, NULL, NULL, NULL}
+
+enum {
+    MC_TASK_NEW = 0,
+    MC_TASK_READY = 1,
+    MC_TASK_RUNNING = 2,
+    MC_TASK_SECTION = 3,
+    MC_TASK_DUE = 4, /* its section has ended, it waits for the baton */
+    MC_TASK_SUSPENDED = 5,
+    MC_TASK_ENDED = 6
+};
+
+enum { MC_CANCEL_SAFE = 0, MC_CANCEL_ABANDON = 1 };
+enum { MC_SCOPE_ENABLE = 0, MC_SCOPE_DISABLE = 1, MC_SCOPE_ATOMIC = 2 };
+enum { MC_READABLE = 1, MC_WRITABLE = 2 };
+
+/* Makes this thread a bound task that holds the baton; waits for it up to `timeout` (MC_ETIMEDOUT).
+ * Attaching again nests by count. MC_EPERM on a thread that holds the baton of another runtime;
+ * MC_ENOTSUP for a host that cannot lend, off its home thread; MC_ESHUTDOWN. */
+mc_status mc_attach(mc_runtime *runtime, const mc_task_options *options, uint64_t timeout, mc_task **out);
+mc_status mc_detach(void); /* needs the baton */
+
+/* MC_HOST_OWN_SCHEDULER: a task whose stack the host owns. */
+mc_status mc_task_adopt(mc_runtime *runtime, const mc_task_options *options, mc_task **out);
+
+/* A new task that calls fn(arg). Any thread. MC_ENOMEM, MC_EAGAIN: no stack to be had; MC_ESHUTDOWN;
+ * MC_ENOTSUP for MC_WAY_JOB. */
+mc_status mc_task_spawn(mc_runtime *runtime, void (*fn)(void *), void *arg, const mc_task_options *options,
+                        mc_task **out);
+
+mc_task *mc_task_current(void); /* borrowed; NULL on a thread that runs no task. Any thread */
+mc_task *mc_task_ref(mc_task *task);
+void mc_task_unref(mc_task *task);
+
+/* These suspend: they need the baton, and let other tasks run meanwhile. */
+mc_status mc_task_yield(void);
+mc_status mc_task_sleep(uint64_t duration);
+mc_status mc_task_park(uint64_t timeout); /* until unparked: MC_OK; MC_ETIMEDOUT. One permit */
+mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t *ready); /* MC_ETIMEDOUT */
+mc_status mc_task_join(mc_task *task, uint64_t timeout); /* MC_OK: it ended; MC_ETIMEDOUT, MC_EDEADLK */
+
+mc_status mc_task_unpark(mc_task *task); /* any thread, async-signal-safe */
+mc_status mc_task_result(mc_task *task); /* how it ended; MC_EAGAIN while alive. Any thread */
+
+/* Makes the task notice: MC_EINTR from what suspends it and from its next checkpoint, until it takes
+ * the payload. MC_EBUSY: one is pending. Ended: MC_EINVAL. Any thread. */
+mc_status mc_task_interrupt(mc_task *task, void *payload);
+mc_status mc_task_take_interrupt(mc_task *task, void **payload); /* needs the baton; MC_EAGAIN: none */
+
+mc_status mc_task_cancel(mc_task *task, uint32_t mode); /* MC_CANCEL_*. Any thread */
+
+void *mc_task_data(mc_task *task);                 /* any thread */
+void mc_task_set_data(mc_task *task, void *data);  /* needs the baton */
+const char *mc_task_name(mc_task *task);           /* any thread; valid as long as the handle */
+uint32_t mc_task_state(mc_task *task);             /* MC_TASK_*; any thread */
+uint64_t mc_task_cpu_time(mc_task *task);          /* ns used, sections included; 0 without MC_RUNTIME_CPU_TIME */
+
+/* Opens a scope in this task; the token closes it and those inside it. Needs the baton. Among ENABLE
+ * and DISABLE the innermost wins; ATOMIC: suspending calls answer MC_EPERM, sections are inline. */
+int mc_scope_enter(uint32_t kind);
+mc_status mc_scope_leave(int token);
+
+/* Lets others in when a slice is due. MC_EINTR, MC_ECANCELED: pending, for the host to raise in a
+ * frame of its own. Without the baton it does nothing. */
+mc_status mc_checkpoint(void);
+
+/* ---- jobs: any thread ---- */
+
+enum { MC_WORK_CPU = 0, MC_WORK_IO = 1 };
+
+typedef struct mc_job_options {
+    uint32_t size;
+    uint32_t work_class;     /* MC_WORK_CPU: capped at the CPUs; MC_WORK_IO: elastic */
+    void (*unblock)(void *); /* as in mc_section_options */
+    void *unblock_arg;
+    uint64_t deadline; /* ns from submission */
+} mc_job_options;
+
+#define MC_JOB_OPTIONS_INIT {sizeof(mc_job_options), MC_WORK_CPU, NULL, NULL, 0}
+
+mc_status mc_job_submit(mc_runtime *runtime, void (*work)(void *), void (*done)(void *, mc_status), void *arg,
+                        const mc_job_options *options, mc_job **out);
+mc_status mc_job_wait(mc_job *job, uint64_t timeout);
+mc_status mc_job_cancel(mc_job *job);
+mc_job *mc_job_ref(mc_job *job);
+void mc_job_unref(mc_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+#endif /* MULTICORE_MULTICORE_H */

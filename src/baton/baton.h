@@ -1,0 +1,226 @@
+// The baton: the right to touch one interpreter, and the line for it.
+//
+// Responsible for who holds, who is next, who is woken and who sleeps. Knows threads (seats) and ready
+// tasks (nodes) but never runs anything. docs/design/baton.md has the transitions and the argument why
+// no wake-up is lost; the numbers below are the ones used there.
+//
+// I1  At most one thread holds: the one named by a HELD word, or the seat that was GRANTED it.
+// I2  Only the holder writes a HELD word, and touches line_, refused_ (to set it) and PlainData.
+// I3  A node is in the inbox, in the line, or with the thread that took it; a thread that takes the
+//     baton itself unlinks its node before it goes on.
+// I4  If the baton is FREE or LENT and somebody can use it, somebody is awake who will look.
+// I5  If the baton is HELD and the inbox is not empty, hint_ says so, and the holder's next release,
+//     yield or checkpoint sees it.
+//
+// Rejected: granting only to waiters that spin (starves), a mutex and a condition variable (a wake per
+// hand-over), a monitor that ticks (costs when idle).
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+
+#include "baton/idle.h"
+#include "baton/line.h"
+#include "baton/seat.h"
+#include "baton/sys.h"
+#include "baton/word.h"
+
+namespace mc {
+
+// What the baton asks of the runtime; slow paths only. No call may block.
+template <class Sys>
+class BatonClient {
+public:
+    // A carrier to be, and its start. NULL, false: a limit is reached, or it failed. Any thread.
+    virtual Seat<Sys>* prepare_carrier() noexcept = 0;
+    virtual bool launch_carrier(Seat<Sys>& seat) noexcept = 0;
+    virtual void discard_carrier(Seat<Sys>& seat) noexcept = 0;
+
+    virtual bool may_lend() noexcept = 0;                       // with the baton
+    virtual void attention(std::uint32_t holder) noexcept = 0;  // any thread; the holder's seat id
+    virtual bool should_leave(bool drives) noexcept = 0;        // a waiting carrier: has it to end
+    virtual bool stranded() noexcept = 0;                       // ready tasks, but no carrier can be had
+    virtual bool needs_poller() noexcept = 0;                   // the reactor waits and nobody polls
+    virtual void dropped(Node<Sys>& node) noexcept = 0;         // with the baton: a GONE node left the line
+    virtual void woke() noexcept = 0;                           // any thread: a sleeping thread was woken
+
+protected:
+    ~BatonClient() = default;
+};
+
+struct BatonTimes {
+    std::uint64_t section_slice = 5'000;
+    std::uint64_t slice = 1'000'000;
+    std::uint64_t idle_timeout = 5'000'000'000;
+    std::uint32_t keep_idle = 2;
+    bool attention = false;  // somebody wants to be told that the holder is waited for
+};
+
+enum class GaveUp { yes, own_turn, stuck };
+
+template <class Sys>
+class Baton {
+public:
+    using SeatT = Seat<Sys>;
+    using NodeT = Node<Sys>;
+    template <class T>
+    using Atomic = typename Sys::template Atomic<T>;
+
+    static constexpr std::uint64_t kSpin = 50'000;   // ns a waiter spins before it blocks
+    static constexpr std::uint64_t kGrace = 1'000;   // ns a lend is left alone by the standby
+    static constexpr std::uint64_t kWakeTime = 60'000;  // ns a woken thread is given to arrive
+    static constexpr unsigned kWatchTicks = 8;       // idle ticks until the watcher stops
+
+    Baton(BatonClient<Sys>& client, const BatonTimes& times) noexcept : client_(client), times_(times) {}
+
+    // ---- the fast paths ----
+
+    // Release. By the holder: lends the baton, or hands it over. The caller no longer holds.
+    void lend(SeatT& me) noexcept {
+        if (!line_.empty()) [[unlikely]]
+            return lend_slow(me);
+        // Relaxed: only the holder writes a HELD word (I2).
+        const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
+        // Release: pairs with the acquire of whoever takes the baton.
+        word_.store(lent, std::memory_order_release);
+        // Orders the store above before the load below; pairs with heavy_fence in post and wait (L1).
+        Sys::light_fence();
+        if (hint_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+            retake_lend(me, lent);
+    }
+
+    // Acquire, first attempt. True: this thread holds again and nobody had taken the baton.
+    bool reclaim(SeatT& me) noexcept {
+        word::Word lent = word_.load(std::memory_order_relaxed);  // the CAS validates it
+        return static_cast<std::uint32_t>(lent) == (me.id << 2 | word::LENT) &&
+               word_.compare_exchange_strong(lent, lent - word::kReclaim, std::memory_order_acquire,
+                                             std::memory_order_relaxed);
+    }
+
+    // ---- the slow paths, in baton_slow.h ----
+
+    // Acquire after reclaim failed, or a first acquire: returns holding. False: `until` passed first;
+    // then the node stays behind and belongs to the line (client.dropped). node.seat must be set.
+    bool acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept;
+
+    // The same for a node that somebody else posts: waits until posted() says so, and then for the baton.
+    // The seat's state must have been SPIN since before anybody could post. False, before it was posted:
+    // `until` has passed, or the ready tasks are stranded; the seat still waits: call again.
+    template <class Posted>
+    bool await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept;
+
+    // A thread that can run any ready task waits for the baton and something to do. False: should_leave.
+    bool acquire_as_carrier(SeatT& me) noexcept;
+
+    // Takes the baton if that takes no wait.
+    bool try_take(SeatT& me) noexcept;
+
+    // By the holder: the ready task to run here next, taken from the line. NULL: the baton has been handed
+    // over or is free. `self` (may be NULL): the caller's own node; returned when it is its turn.
+    NodeT* next(SeatT& me, NodeT* self) noexcept;
+
+    // By the holder, which cannot run tasks: hands the baton over or frees it. own_turn: `self` was next,
+    // the caller still holds. stuck: it is free, and there are ready tasks, but no thread to run them.
+    GaveUp give_up(SeatT& me, NodeT* self) noexcept;
+
+    // By the holder, when no thread drives the runtime any more; `still_none` is asked again afterwards.
+    template <class StillNone>
+    void pause(SeatT& me, StillNone still_none) noexcept;
+
+    // By the holder: a task became ready.
+    void push(NodeT* node) noexcept;
+
+    // By the holder: nodes posted by others join the line.
+    void drain() noexcept {
+        if (hint_.load(std::memory_order_relaxed) & kInbox) drain_slow();
+    }
+
+    // By the holder: the head of the line has waited its slice, or what the reactor waits for is not
+    // looked after. Cheap when nobody waits.
+    bool due() noexcept;
+
+    // The head of the line after drain; NULL when it is empty or a thread's.
+    NodeT* front_task() noexcept {
+        NodeT* head = line_.front();
+        return head && !head->seat ? head : nullptr;
+    }
+    NodeT* pop_front() noexcept {
+        NodeT* head = line_.front();
+        line_.remove(head);
+        ++turns_;
+        turn_.store(turns_, std::memory_order_relaxed);
+        return head;
+    }
+    // Has the line or the inbox a ready task, or the inbox a thread? Any thread; racy.
+    bool has_work() noexcept;
+
+    bool anybody_waits() const noexcept {
+        return !line_.empty() || hint_.load(std::memory_order_relaxed) != 0;
+    }
+    void remove(NodeT* node) noexcept {
+        drain();
+        if (node->linked) line_.remove(node);
+    }
+
+    // Any thread, async-signal-safe but for client.start_carrier: the node became runnable.
+    void post(NodeT* node) noexcept;
+
+    // Any thread: the reactor has waits and no poller.
+    void ask_for_poller() noexcept { hint_.fetch_or(kPoll, std::memory_order_seq_cst); }
+    void poller_found() noexcept { hint_.fetch_and(~kPoll, std::memory_order_seq_cst); }
+    bool asked_for_poller() const noexcept { return hint_.load(std::memory_order_relaxed) & kPoll; }
+    void rouse_for_poll() noexcept;
+
+    void rouse_any() noexcept { idle_.rouse_any(); }
+    void rouse_all() noexcept {
+        idle_.rouse_all();
+        if (SeatT* s = standby_.load(std::memory_order_seq_cst)) s->wake();
+    }
+
+    void set_times(const BatonTimes& times) noexcept { times_ = times; }
+    word::Word peek() const noexcept { return word_.load(std::memory_order_seq_cst); }
+    bool held_by(const SeatT& me) const noexcept {
+        // Relaxed: a thread's own id stands there only while it holds.
+        return static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed)) == (me.id << 2 | word::HELD);
+    }
+
+private:
+    enum Hint : std::uint32_t { kInbox = 1, kPoll = 2 };
+
+    void lend_slow(SeatT& me) noexcept;
+    void retake_lend(SeatT& me, word::Word lent) noexcept;
+    void drain_slow() noexcept;
+    void take_out(NodeT& node) noexcept;
+    bool takeable(const SeatT& me, word::Word w) noexcept;
+    bool head_due(NodeT* head, std::uint64_t now) noexcept;
+    bool grant_seat(SeatT& me, SeatT& to) noexcept;
+    bool grant_standby(SeatT& me) noexcept;
+    bool rouse() noexcept;
+    bool free(SeatT& me) noexcept;
+    void put_back(SeatT& me, word::Word lent) noexcept;
+    bool retake(SeatT& me, word::Word from) noexcept;
+    bool wake(SeatT& seat) noexcept;
+    bool stop_standing_by(SeatT& me) noexcept;
+    std::uint64_t spin_end() const noexcept { return Sys::one_cpu() ? 0 : Sys::now() + kSpin; }
+    std::uint64_t slice_of(const NodeT& node) const noexcept {
+        return node.returning ? times_.section_slice : times_.slice;
+    }
+
+    // The word has a cache line of its own: waiters poll it.
+    alignas(64) Atomic<word::Word> word_{word::PAUSED};
+    alignas(64) Atomic<std::uint32_t> hint_{0};  // written by posters; not the waiters' line
+    Inbox<Sys> inbox_;
+    alignas(64) Line<Sys> line_;
+    std::uint64_t turns_ = 0;                // holder only
+    Atomic<std::uint64_t> turn_{0};          // turns_, for the watcher; single writer
+    Atomic<word::Word> refused_{0};          // the lend that may not be taken (the host said no)
+    Atomic<SeatT*> standby_{nullptr};        // the carrier that is next to run ready tasks
+    Atomic<bool> watching_{false};           // the standby looks every slice even while parked
+    IdleList<Sys> idle_{standby_};
+    BatonClient<Sys>& client_;
+    BatonTimes times_;
+};
+
+}  // namespace mc
+
+#include "baton/baton_slow.h"

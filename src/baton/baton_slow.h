@@ -1,0 +1,497 @@
+// The baton's slow paths; see baton.h. The labels L1, L2 and L3 are the pairs of accesses on which the
+// lost-wake-up argument rests:
+//
+//   L1  release: store LENT, load hint_     |  waiter, poster: set hint_, heavy_fence, load word_
+//   L2  store LENT or FREE (seq_cst), load the sleeper's state  |  sleeper: PARKED (seq_cst), load word_
+//   L3  store FREE (seq_cst), load hint_    |  poster: set hint_ (seq_cst), load word_
+//
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "baton/baton.h"
+
+namespace mc {
+
+// ---- taking ----
+
+template <class Sys>
+bool Baton<Sys>::takeable(const SeatT& me, word::Word w) noexcept {
+    switch (word::state(w)) {
+        case word::FREE: return true;
+        case word::LENT:
+            // Relaxed: a stale value costs one more question to the host.
+            return word::seat(w) == me.id || w != refused_.load(std::memory_order_relaxed);
+        case word::PAUSED: return me.drives;
+        default: return false;
+    }
+}
+
+template <class Sys>
+bool Baton<Sys>::try_take(SeatT& me) noexcept {
+    word::Word w = word_.load(std::memory_order_seq_cst);
+    if (!takeable(me, w)) return false;
+    if (!word_.compare_exchange_strong(w, word::with(w, word::HELD, me.id), std::memory_order_seq_cst))
+        return false;
+    if (word::state(w) == word::LENT && word::seat(w) != me.id && !client_.may_lend()) {
+        put_back(me, w);
+        return false;
+    }
+    return true;
+}
+
+// Gives a lend back untaken: the interpreter can run nothing else now. The lender may have come back
+// meanwhile and queued; then it gets the baton.
+template <class Sys>
+void Baton<Sys>::put_back(SeatT& me, word::Word lent) noexcept {
+    refused_.store(lent, std::memory_order_relaxed);  // only a hint to other takers
+    do {
+        drain();
+        for (NodeT* node = line_.front(); node; node = node->next) {
+            if (!node->seat || node->seat->id != word::seat(lent)) continue;
+            line_.remove(node);
+            if (grant_seat(me, *node->seat)) return;
+            break;
+        }
+        word_.store(lent, std::memory_order_seq_cst);  // L3, with LENT in the place of FREE
+    } while ((hint_.load(std::memory_order_seq_cst) & kInbox) && retake(me, lent));
+}
+
+template <class Sys>
+bool Baton<Sys>::retake(SeatT& me, word::Word from) noexcept {
+    return word_.compare_exchange_strong(from, word::with(from, word::HELD, me.id),
+                                         std::memory_order_seq_cst);
+}
+
+template <class Sys>
+void Baton<Sys>::drain_slow() noexcept {
+    // The hint first: a node pushed after the exchange sets it again.
+    hint_.fetch_and(~static_cast<std::uint32_t>(kInbox), std::memory_order_seq_cst);
+    for (NodeT* node = inbox_.take_all(); node;) {
+        NodeT* following = node->next;
+        line_.push_back(node);
+        node = following;
+    }
+}
+
+// The node was claimed for posting, but its poster may be between the claim and the push: only then this
+// waits, for a few instructions of that thread.
+template <class Sys>
+void Baton<Sys>::take_out(NodeT& node) noexcept {
+    drain_slow();
+    while (!node.linked) {
+        Sys::yield_cpu();
+        drain_slow();
+    }
+    line_.remove(&node);
+}
+
+// ---- giving ----
+
+template <class Sys>
+bool Baton<Sys>::grant_seat(SeatT& me, SeatT& to) noexcept {
+    // The word first: once granted, the other thread holds and may write it. Relaxed: the grant publishes.
+    const word::Word mine = word_.load(std::memory_order_relaxed);
+    word_.store(word::with(mine, word::HELD, to.id), std::memory_order_relaxed);
+    bool blocked = to.state.load(std::memory_order_relaxed) == seat::PARKED;
+    if (to.grant()) {
+        if (blocked) client_.woke();
+        return true;
+    }
+    word_.store(word::with(mine, word::HELD, me.id), std::memory_order_relaxed);
+    return false;
+}
+
+template <class Sys>
+bool Baton<Sys>::grant_standby(SeatT& me) noexcept {
+    SeatT* standby = standby_.load(std::memory_order_seq_cst);
+    return standby && grant_seat(me, *standby);
+}
+
+template <class Sys>
+bool Baton<Sys>::free(SeatT& me) noexcept {
+    const word::Word none = word::with(word_.load(std::memory_order_relaxed), word::FREE, 0);
+    word_.store(none, std::memory_order_seq_cst);  // L3
+    return !(hint_.load(std::memory_order_seq_cst) & kInbox) || !retake(me, none);
+}
+
+template <class Sys>
+bool Baton<Sys>::wake(SeatT& seat) noexcept {
+    bool blocked = false;
+    const bool awake = seat.wake(&blocked);
+    if (blocked) client_.woke();
+    return awake;
+}
+
+// Makes sure that a thread which can run ready tasks is awake and will look. False: there is none.
+template <class Sys>
+bool Baton<Sys>::rouse() noexcept {
+    if (SeatT* standby = standby_.load(std::memory_order_seq_cst)) {
+        // Not PARKED: it is awake, or has just got the baton itself. L2.
+        if (standby->state.load(std::memory_order_seq_cst) == seat::PARKED) wake(*standby);
+        return true;
+    }
+    bool blocked = false;
+    if (idle_.rouse_carrier(&blocked)) {
+        if (blocked) client_.woke();
+        return true;
+    }
+    SeatT* fresh = client_.prepare_carrier();
+    if (!fresh) return false;
+    fresh->state.store(seat::WOKEN, std::memory_order_relaxed);  // published by the CAS
+    SeatT* none = nullptr;
+    // In the standby's place before it runs, so that nobody starts a second one meanwhile.
+    if (!standby_.compare_exchange_strong(none, fresh, std::memory_order_seq_cst)) {
+        client_.discard_carrier(*fresh);
+        return true;
+    }
+    if (client_.launch_carrier(*fresh)) return true;
+    stop_standing_by(*fresh);
+    if (!fresh->leave(seat::BUSY)) {
+        // It was granted the baton before it existed.
+        word_.store(word::with(word_.load(std::memory_order_relaxed), word::FREE, 0),
+                    std::memory_order_seq_cst);
+    }
+    client_.discard_carrier(*fresh);
+    idle_.rouse_all();  // others may have relied on it
+    return false;
+}
+
+template <class Sys>
+void Baton<Sys>::rouse_for_poll() noexcept {
+    if (!client_.needs_poller())
+        hint_.fetch_and(~static_cast<std::uint32_t>(kPoll), std::memory_order_seq_cst);
+    else
+        rouse();
+}
+
+template <class Sys>
+bool Baton<Sys>::head_due(NodeT* head, std::uint64_t now) noexcept {
+    if (head->since == 0) {
+        // First look. Yields thus need no clock; a slice starts at most one look late.
+        head->since = now;
+        return false;
+    }
+    return now - head->since >= slice_of(*head);
+}
+
+template <class Sys>
+void Baton<Sys>::retake_lend(SeatT& me, word::Word lent) noexcept {
+    if ((hint_.load(std::memory_order_relaxed) & kInbox) && retake(me, lent))
+        lend_slow(me);
+    else if (asked_for_poller())
+        rouse_for_poll();
+}
+
+template <class Sys>
+void Baton<Sys>::lend_slow(SeatT& me) noexcept {
+    word::Word lent;
+    SeatT* first = nullptr;
+    bool head_is_thread = false;
+    do {
+        drain();
+        NodeT* head = line_.front();
+        if (head && head_due(head, Sys::now())) {
+            if (!head->seat) {
+                if (grant_standby(me)) return;
+            } else {
+                pop_front();
+                if (grant_seat(me, *head->seat)) return;
+                client_.dropped(*head);
+                head = line_.front();
+            }
+        }
+        head_is_thread = head && head->seat;
+        first = line_.first_seat();  // seats outlive the runtime's use of them: safe to wake later
+        lent = word_.load(std::memory_order_relaxed) + word::kLend;
+        word_.store(lent, std::memory_order_seq_cst);  // L2, L3
+    } while ((hint_.load(std::memory_order_seq_cst) & kInbox) && retake(me, lent));
+    // Whoever comes first takes it. A thread at the head takes it itself; it only has to be awake.
+    if (head_is_thread) {
+        wake(*first);
+    } else if (line_.ready_tasks() > 0) {
+        if (!rouse() && first) wake(*first);
+    }
+    if (asked_for_poller()) rouse_for_poll();
+}
+
+template <class Sys>
+Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
+    for (;;) {
+        drain();
+        NodeT* head = line_.front();
+        if (!head) {
+            if (free(me)) return nullptr;
+            continue;
+        }
+        if (!head->seat || head == self) return pop_front();
+        // A thread is next. If it sleeps, it is woken and this one goes on meanwhile, once: a wake takes
+        // much longer than a switch. After that it is granted the baton whether it is awake or not.
+        NodeT* meanwhile = head->next;
+        if (meanwhile && !meanwhile->seat) {
+            const std::uint32_t state = head->seat->state.load(std::memory_order_relaxed);
+            if (state == seat::PARKED && head->passed == 0 && wake(*head->seat)) head->passed = Sys::now();
+            if (state != seat::SPIN && head->passed != 0 && Sys::now() - head->passed < kWakeTime) {
+                line_.remove(meanwhile);
+                return meanwhile;
+            }
+        }
+        pop_front();
+        if (grant_seat(me, *head->seat)) return nullptr;
+        client_.dropped(*head);
+    }
+}
+
+template <class Sys>
+GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
+    for (;;) {
+        drain();
+        NodeT* head = line_.front();
+        if (!head) {
+            if (free(me)) return GaveUp::yes;
+            continue;
+        }
+        if (head == self) {
+            pop_front();
+            return GaveUp::own_turn;
+        }
+        if (head->seat) {
+            pop_front();
+            if (grant_seat(me, *head->seat)) return GaveUp::yes;
+            client_.dropped(*head);
+            continue;
+        }
+        if (grant_standby(me)) return GaveUp::yes;
+        SeatT* first = line_.first_seat();
+        if (!free(me)) continue;
+        if (rouse()) return GaveUp::yes;
+        if (first && first != &me) wake(*first);
+        return GaveUp::stuck;
+    }
+}
+
+template <class Sys>
+template <class StillNone>
+void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
+    const word::Word paused = word::with(word_.load(std::memory_order_relaxed), word::PAUSED, 0);
+    word_.store(paused, std::memory_order_seq_cst);
+    // A driver that arrived before the store saw HELD and queued.
+    if (!still_none() && retake(me, paused)) give_up(me, nullptr);
+}
+
+template <class Sys>
+void Baton<Sys>::push(NodeT* node) noexcept {
+    line_.push_back(node);
+    // Where the host can be told to let others in, a thread watches that the holder does, if there is one.
+    // It stays awake for some slices, so that this is no wake per push.
+    if (times_.attention && !watching_.load(std::memory_order_relaxed)) {
+        if (SeatT* standby = standby_.load(std::memory_order_relaxed))
+            wake(*standby);
+        else
+            idle_.rouse_carrier(nullptr);
+    }
+}
+
+template <class Sys>
+bool Baton<Sys>::due() noexcept {
+    if (!anybody_waits()) return false;
+    drain();
+    NodeT* head = line_.front();
+    return head && head_due(head, Sys::now());
+}
+
+template <class Sys>
+void Baton<Sys>::post(NodeT* node) noexcept {
+    SeatT* thread = node->seat;  // before the push: afterwards the node may be gone
+    inbox_.push(node);
+    const bool first = !(hint_.fetch_or(kInbox, std::memory_order_seq_cst) & kInbox);
+    // Not the first: whoever was has seen to it that somebody looks. But a thread can help itself.
+    if (!first && !thread) return;
+    word::Word w = word_.load(std::memory_order_seq_cst);  // L3
+    if (word::state(w) == word::HELD) {
+        if (!first) return;
+        SeatT* standby = standby_.load(std::memory_order_seq_cst);
+        // An awake standby sees the hint before it sleeps, and then calls heavy_fence in our place.
+        if (!standby || standby->state.load(std::memory_order_seq_cst) != seat::SPIN) {
+            Sys::heavy_fence();  // L1
+            w = word_.load(std::memory_order_seq_cst);
+        }
+        if (word::state(w) == word::HELD) {
+            if (times_.attention && !thread && !watching_.load(std::memory_order_relaxed)) {
+                if (standby)
+                    wake(*standby);
+                else
+                    idle_.rouse_carrier(nullptr);
+            }
+            return;
+        }
+    }
+    if (word::state(w) == word::PAUSED) return;
+    if (thread)
+        wake(*thread);
+    else
+        rouse();
+}
+
+// ---- waiting ----
+
+template <class Sys>
+bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
+    if (try_take(me)) return true;
+    if (until == 0) return false;
+    me.state.store(seat::SPIN, std::memory_order_relaxed);  // the push publishes
+    node.since = Sys::now();
+    inbox_.push(&node);
+    hint_.fetch_or(kInbox, std::memory_order_seq_cst);
+    return await(me, node, until, [] { return true; });
+}
+
+template <class Sys>
+template <class Posted>
+bool Baton<Sys>::await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept {
+    std::uint64_t spin_until = spin_end();
+    std::uint64_t waits_since = 0;
+    for (;;) {
+        if (me.granted()) break;
+        const bool queued = posted();
+        if (queued && try_take(me)) {
+            take_out(node);
+            break;
+        }
+        const std::uint64_t now = Sys::now();
+        if (queued && waits_since == 0) waits_since = now;
+        const bool ask = queued && times_.attention && now - waits_since >= slice_of(node);
+        if (ask) {
+            const word::Word w = word_.load(std::memory_order_relaxed);
+            if (word::state(w) == word::HELD) client_.attention(word::seat(w));
+        }
+        if (now < spin_until) {
+            Sys::pause();
+            continue;
+        }
+        if (!queued && (now >= until || client_.stranded())) return false;
+        if (now >= until && me.leave(seat::GONE)) return false;
+        if (!me.prepare_to_block()) continue;
+        if (queued) Sys::heavy_fence();  // L1
+        const bool queued_now = posted();
+        if (queued_now != queued || (queued && takeable(me, word_.load(std::memory_order_seq_cst)))) {
+            me.look_again();
+            continue;
+        }
+        std::uint64_t block_until = until;
+        if (queued && times_.attention) {
+            const std::uint64_t tick = now + (ask ? times_.slice : slice_of(node));
+            if (tick < block_until) block_until = tick;
+        }
+        idle_.add(me, false);
+        Sys::block(me, block_until);
+        idle_.remove(me);
+        if (me.look_again()) spin_until = spin_end();
+    }
+    me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    if (client_.needs_poller()) ask_for_poller();
+    return true;
+}
+
+template <class Sys>
+bool Baton<Sys>::has_work() noexcept {
+    return line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox);
+}
+
+template <class Sys>
+bool Baton<Sys>::stop_standing_by(SeatT& me) noexcept {
+    SeatT* self = &me;
+    return standby_.compare_exchange_strong(self, nullptr, std::memory_order_seq_cst);
+}
+
+template <class Sys>
+bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
+    std::uint32_t first = seat::BUSY;
+    me.state.compare_exchange_strong(first, seat::SPIN, std::memory_order_seq_cst);  // fresh ones are WOKEN
+    std::uint64_t spin_until = spin_end();
+    std::uint64_t idle_since = Sys::now();
+    std::uint64_t lent_since = 0;
+    word::Word lent = 0;
+    std::uint64_t turn = 0;
+    unsigned quiet_ticks = 0;
+    bool holding = true;
+    for (;;) {
+        if (me.granted()) break;
+        if (client_.should_leave(me.drives) && me.leave(seat::BUSY)) {
+            holding = false;
+            break;
+        }
+        SeatT* none = nullptr;
+        const bool standby = standby_.load(std::memory_order_seq_cst) == &me ||
+                             standby_.compare_exchange_strong(none, &me, std::memory_order_seq_cst);
+        const std::uint64_t now = Sys::now();
+        const word::Word w = word_.load(std::memory_order_seq_cst);
+        const bool work = has_work();
+        if (work && takeable(me, w)) {
+            const bool lend = word::state(w) == word::LENT;
+            if (lend && w != lent) {
+                lent = w;
+                lent_since = now;
+            }
+            // A young lend is left alone: most end at once, and taking one costs both sides a cache miss
+            // and the section a wait.
+            if (!lend || now - lent_since >= kGrace) {
+                if (try_take(me)) break;
+            } else {
+                Sys::pause();
+                continue;
+            }
+        }
+        if (standby && now < spin_until) {
+            Sys::pause();
+            continue;
+        }
+
+        // The standby watches, while there is work, that the holder lets others in.
+        const bool watch = standby && times_.attention && (work || ++quiet_ticks < kWatchTicks);
+        if (work) {
+            quiet_ticks = 0;
+            idle_since = now;
+        }
+        if (watch && work && word::state(w) == word::HELD) {
+            const std::uint64_t turn_now = turn_.load(std::memory_order_relaxed);
+            if (turn_now == turn) client_.attention(word::seat(w));
+            turn = turn_now;
+        }
+        if (standby) watching_.store(watch, std::memory_order_relaxed);  // a stale value costs one wake
+
+        if (!standby) idle_.add(me, true);
+        if (!me.prepare_to_block()) continue;
+        if (hint_.load(std::memory_order_seq_cst) & kInbox) Sys::heavy_fence();  // L1, for post
+        if ((has_work() && takeable(me, word_.load(std::memory_order_seq_cst))) ||
+            client_.should_leave(me.drives)) {  // L2
+            me.look_again();
+            continue;
+        }
+        const bool surplus = me.carrier && !me.drives && !standby;
+        std::uint64_t until = kForever;
+        if (watch)
+            until = now + times_.slice;
+        else if (surplus && times_.idle_timeout != kForever)
+            until = idle_since + times_.idle_timeout;
+        Sys::block(me, until);
+        if (me.look_again()) {
+            spin_until = spin_end();
+            idle_since = Sys::now();
+        } else if (surplus && Sys::now() >= until && idle_.remove_surplus(me, times_.keep_idle - 1)) {
+            // Nobody can rouse it any more. What it was roused for just before it sees in `work`.
+            if (!(has_work() && takeable(me, word_.load(std::memory_order_seq_cst))) &&
+                me.leave(seat::BUSY)) {
+                holding = false;
+                break;
+            }
+        }
+    }
+    idle_.remove(me);
+    stop_standing_by(me);
+    watching_.store(false, std::memory_order_relaxed);
+    me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    if (holding && client_.needs_poller()) ask_for_poller();
+    return holding;
+}
+
+}  // namespace mc

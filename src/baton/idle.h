@@ -1,0 +1,133 @@
+// The list of blocked threads that may be woken to take the baton or to poll the reactor.
+//
+// Last in, first out: the warm ones work, the cold ones time out. rouse() is async-signal-safe: it never
+// waits for the list's lock. If the lock is taken, it leaves its wish, and whoever holds the lock sees
+// to it before it is done.
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "baton/seat.h"
+
+namespace mc {
+
+template <class Sys>
+class IdleList {
+public:
+    explicit IdleList(typename Sys::template Atomic<Seat<Sys>*>& standby) noexcept : standby_(standby) {}
+
+    // `can_run`: its thread waits for any ready task; else it waits with a task of its own, and is listed
+    // only so that rouse_any and rouse_all find it.
+    void add(Seat<Sys>& seat, bool can_run) noexcept {
+        lock();
+        if (!seat.idle_listed) {
+            seat.idle_prev = nullptr;
+            seat.idle_next = head_;
+            if (head_) head_->idle_prev = &seat;
+            head_ = &seat;
+            seat.idle_listed = true;
+            seat.idle_can_run = can_run;
+            if (can_run) ++carriers_;
+        }
+        unlock();
+    }
+
+    void remove(Seat<Sys>& seat) noexcept {
+        lock();
+        if (seat.idle_listed) unlink(seat);
+        unlock();
+    }
+
+    // Removes the seat if more than `keep` carriers are listed. True: removed.
+    bool remove_surplus(Seat<Sys>& seat, std::uint32_t keep) noexcept {
+        lock();
+        const bool surplus = seat.idle_listed && carriers_ > keep;
+        if (surplus) unlink(seat);
+        unlock();
+        return surplus;
+    }
+
+    // Wakes one listed carrier, and makes it the standby if there is none. True: one is awake now (or will
+    // be, by the hand of whoever holds the lock); false: there is none. `*blocked`: it slept.
+    bool rouse_carrier(bool* blocked) noexcept {
+        // seq_cst: the wish stands before try_lock looks at the lock; unlock frees the lock before it
+        // looks for a wish. So one of the two sees the other.
+        wish_.store(true, std::memory_order_seq_cst);
+        return !try_lock() || grant_wishes(blocked);
+    }
+
+    // Wakes one listed thread of any kind.
+    void rouse_any() noexcept {
+        lock();
+        if (Seat<Sys>* seat = head_) {
+            unlink(*seat);
+            seat->wake();
+        }
+        unlock();
+    }
+
+    // Wakes all.
+    void rouse_all() noexcept {
+        lock();
+        while (head_) {
+            Seat<Sys>* seat = head_;
+            unlink(*seat);
+            seat->wake();
+        }
+        unlock();
+    }
+
+private:
+    // With the lock: serves wishes, and lets go of the lock. False: there was nobody to wake.
+    bool grant_wishes(bool* blocked) noexcept {
+        bool woke = true;
+        for (;;) {
+            if (wish_.exchange(false, std::memory_order_seq_cst)) woke = wake_one(blocked);
+            lock_.store(false, std::memory_order_seq_cst);
+            if (!wish_.load(std::memory_order_seq_cst) || !try_lock()) return woke;
+        }
+    }
+
+    bool wake_one(bool* blocked) noexcept {
+        Seat<Sys>* next = nullptr;
+        for (Seat<Sys>* seat = head_; seat; seat = next) {
+            next = seat->idle_next;
+            if (!seat->idle_can_run) continue;
+            unlink(*seat);
+            if (seat->wake(blocked)) {
+                // Before the lock is free: the seat takes itself off the list, and only then looks
+                // whether it is the standby.
+                Seat<Sys>* none = nullptr;
+                standby_.compare_exchange_strong(none, seat, std::memory_order_seq_cst);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void unlink(Seat<Sys>& seat) noexcept {
+        (seat.idle_prev ? seat.idle_prev->idle_next : head_) = seat.idle_next;
+        if (seat.idle_next) seat.idle_next->idle_prev = seat.idle_prev;
+        seat.idle_next = seat.idle_prev = nullptr;
+        seat.idle_listed = false;
+        if (seat.idle_can_run) --carriers_;
+    }
+
+    bool try_lock() noexcept { return !lock_.exchange(true, std::memory_order_seq_cst); }
+    void lock() noexcept {
+        for (unsigned spins = 0; !try_lock(); ++spins) {
+            if (spins < 64 && !Sys::one_cpu())
+                Sys::pause();
+            else
+                Sys::yield_cpu();
+        }
+    }
+    void unlock() noexcept { grant_wishes(nullptr); }
+
+    typename Sys::template Atomic<bool> lock_{false};
+    typename Sys::template Atomic<bool> wish_{false};
+    typename Sys::template Atomic<Seat<Sys>*>& standby_;
+    Seat<Sys>* head_ = nullptr;
+    std::uint32_t carriers_ = 0;
+};
+
+}  // namespace mc

@@ -1,0 +1,67 @@
+// The seam between the protocol and the machine.
+//
+// Everything under baton/ is a template over a `Sys`: all its atomics, its blocking and its clock come
+// from there and from nowhere else. RealSys is the machine. A controlled scheduler supplies another
+// Sys and so runs the very same protocol code, one access at a time.
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "platform/platform.h"
+
+namespace mc {
+
+template <class Sys>
+struct Seat;
+
+inline constexpr std::uint64_t kForever = UINT64_MAX;
+
+struct RealSys {
+    template <class T>
+    using Atomic = std::atomic<T>;
+
+    static std::uint64_t now() noexcept { return now_ns(); }
+    static bool one_cpu() noexcept {
+        static const bool one = cpus() == 1;
+        return one;
+    }
+
+    // Between a store and a load of a fast path: stops the compiler only. The other side of each such
+    // pair calls heavy_fence.
+    static void light_fence() noexcept {
+        if (asymmetric())
+            std::atomic_signal_fence(std::memory_order_seq_cst);
+        else
+            std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    static void heavy_fence() noexcept {
+        if (asymmetric())
+            membarrier();
+        else
+            std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+
+    static void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+    }
+    static void yield_cpu() noexcept;
+
+    // Blocks while seat.state is PARKED, until `until` at the latest; may return early. unblock ends it
+    // after the state has been changed. A blocked thread may meanwhile serve as the reactor's poller.
+    static void block(Seat<RealSys>& seat, std::uint64_t until) noexcept;
+    static void unblock(Seat<RealSys>& seat) noexcept;
+
+private:
+    static bool asymmetric() noexcept {
+        static const bool yes = membarrier_available();
+        return yes;
+    }
+};
+
+}  // namespace mc

@@ -1,0 +1,124 @@
+// Threads that become bound tasks, and stop being one.
+// SPDX-License-Identifier: BSL-1.0
+#include <pthread.h>
+
+#include <new>
+
+#include "core/section.h"
+#include "core/suspend.h"
+#include "core/worker.h"
+
+namespace mc {
+namespace {
+
+void end_attachment(mc_task& task) noexcept;
+
+// A thread that ends while attached.
+void thread_ends(void*) {
+    mc_task* task = this_thread().task;
+    if (!task || !task->bound) return;
+    report(&task->rt, MC_EPERM, task->site, task->name,
+           "a thread ended while attached: call mc_detach before it returns");
+    if (task->in_section() && !task->holds_baton() && !task->rt.baton.reclaim(task->worker->seat))
+        take_back(*task);
+    task->set_gate(0);
+    end_attachment(*task);
+}
+
+pthread_key_t exit_key() noexcept {
+    static const pthread_key_t key = [] {
+        pthread_key_t made{};
+        pthread_key_create(&made, thread_ends);
+        return made;
+    }();
+    return key;
+}
+
+void end_attachment(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    Worker& worker = *task.worker;
+    end_task(task, MC_OK);
+    stop_clock(task);
+    this_thread() = worker.outer;
+    if (!this_thread().task || !this_thread().task->bound) pthread_setspecific(exit_key(), nullptr);
+    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1)
+        rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+    else
+        rt.baton.give_up(worker.seat, nullptr);
+    retire_worker(worker);
+    mc_task_unref(&task);
+}
+
+}  // namespace
+
+mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout,
+                        mc_task** out) noexcept {
+    mc_task* task = new (std::nothrow) mc_task(rt, options, true);
+    if (!task) return MC_ENOMEM;
+    Worker* worker = new_worker(rt);
+    if (!worker) {
+        mc_task_unref(task);
+        return MC_ENOMEM;
+    }
+    worker->seat.drives = true;
+    worker->signals_blocked = false;
+    worker->outer = this_thread();
+    task->worker = worker;
+    task->seat = &worker->seat;
+    rt.drivers.fetch_add(1, std::memory_order_seq_cst);  // before it looks at the word; see Baton::pause
+    if (!rt.baton.acquire(worker->seat, *task, timeout == 0 ? 0 : deadline_after(timeout))) {
+        rt.drivers.fetch_sub(1, std::memory_order_seq_cst);
+        // Queued, the node belongs to the line, which drops it; else it is ours.
+        if (timeout == 0) {
+            retire_worker(*worker);
+            mc_task_unref(task);
+        }
+        return MC_ETIMEDOUT;
+    }
+    enlist_task(*task);
+    task->attached = 1;
+    task->started = true;
+    this_thread() = {task, worker};
+    pthread_setspecific(exit_key(), &rt);
+    start_clock(*task);
+    hold(*worker, *task);
+    if (out) *out = mc_task_ref(task);
+    return MC_OK;
+}
+
+}  // namespace mc
+
+using namespace mc;
+
+extern "C" {
+
+mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t timeout, mc_task** out) {
+    if (!runtime) return MC_EINVAL;
+    mc_task_options options = MC_TASK_OPTIONS_INIT;
+    if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
+    if (options.flags != 0) return MC_EINVAL;
+    if (mc_task* task = this_thread().task) {
+        if (&task->rt == runtime) {
+            if (task->in_section()) return MC_EPERM;  // mc_enter is the way back in
+            ++task->attached;
+            if (out) *out = mc_task_ref(task);
+            return MC_OK;
+        }
+        if (task->holds_baton()) return MC_EPERM;
+    }
+    if (runtime->shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
+    return attach_thread(*runtime, options, timeout, out);
+}
+
+mc_status mc_detach(void) {
+    mc_task* task = holder_task();
+    if (!task || task->attached == 0) return MC_EPERM;
+    if (task->attached > 1 || !task->bound) {
+        --task->attached;
+        return MC_OK;
+    }
+    end_attachment(*task);
+    return MC_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,216 @@
+// Runtimes: creation, running, stopping, destruction.
+// SPDX-License-Identifier: BSL-1.0
+#include <pthread.h>
+
+#include <cstdio>
+#include <new>
+
+#include "core/registry.h"
+#include "core/suspend.h"
+#include "core/worker.h"
+#include "fiber/overflow.h"
+#include "platform/platform.h"
+
+namespace mc {
+namespace {
+
+bool owner_of_stack(Stack& stack, const char*& name) {
+    const mc_task* task = tls_state.task;  // in a signal handler: no switch can come between
+    if (!task || task->bound) return false;
+    stack = task->stack;
+    name = task->name;
+    return true;
+}
+
+BatonTimes times_of(const mc_runtime_options& options, const mc_host& host) noexcept {
+    BatonTimes times;
+    times.section_slice = options.section_slice;
+    times.slice = options.slice;
+    times.idle_timeout = options.idle_timeout;
+    times.keep_idle = options.keep_idle_threads;
+    times.attention = host.attention != nullptr;
+    return times;
+}
+
+template <class T>
+void default_to(T& field, T value) noexcept {
+    if (field == 0) field = value;
+}
+
+void fill_defaults(mc_runtime_options& options) noexcept {
+    default_to(options.max_threads, std::uint32_t{512});
+    default_to(options.keep_idle_threads, std::uint32_t{cpus()});
+    default_to(options.idle_timeout, std::uint64_t{5'000'000'000});
+    default_to(options.section_slice, std::uint64_t{5'000});
+    default_to(options.slice, std::uint64_t{1'000'000});
+    default_to(options.stack_size, std::uint64_t{256 * 1024});
+}
+
+// NULL: fine; else what is wrong.
+const char* wrong_with(const mc_runtime_options& options) noexcept {
+    if (options.flags & ~MC_RUNTIME_CPU_TIME) return "flags has unknown bits";
+    if (options.stack_size == kForever) return "stack_size cannot be unlimited";
+    return nullptr;
+}
+
+const char* wrong_with(const mc_host& host) noexcept {
+    if (host.way > MC_WAY_JOB) return "host.way is none of MC_WAY_LEND, MC_WAY_SHIP, MC_WAY_JOB";
+    if (host.flags & ~MC_HOST_OWN_SCHEDULER) return "host.flags has unknown bits";
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace mc
+
+using namespace mc;
+
+mc_runtime::mc_runtime(const mc_runtime_options& options, const mc_host& host_hooks) noexcept
+    : host(host_hooks),
+      flags(options.flags),
+      max_threads(options.max_threads),
+      stack_size(options.stack_size),
+      misuse(options.misuse),
+      thread_start(options.thread_start),
+      thread_stop(options.thread_stop),
+      hooks_arg(options.arg),
+      baton(*this, times_of(options, host_hooks)) {
+    std::snprintf(name, sizeof name, "%s", options.name ? options.name : "multicore");
+    pthread_sigmask(SIG_SETMASK, nullptr, &creator_mask);
+    lends.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);
+}
+
+extern "C" {
+
+mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
+    if (!out) return MC_EINVAL;
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    if (given && !read_options(&options, sizeof options, given)) {
+        report(nullptr, MC_EINVAL, nullptr, nullptr,
+               "mc_runtime_create: mc_runtime_options has a wrong size or a nonzero unknown tail");
+        return MC_EINVAL;
+    }
+    mc_host host = MC_HOST_INIT;
+    const char* wrong = wrong_with(options);
+    if (!wrong && options.host && !read_options(&host, sizeof host, options.host))
+        wrong = "host has a wrong size or a nonzero unknown tail";
+    if (!wrong) wrong = wrong_with(host);
+    if (wrong) {
+        const mc_misuse misuse{sizeof misuse, MC_EINVAL, wrong, nullptr, "mc_runtime_create", 0, nullptr};
+        if (options.misuse)
+            options.misuse(options.arg, &misuse);
+        else
+            report(nullptr, MC_EINVAL, nullptr, nullptr, "mc_runtime_create: %s", wrong);
+        return MC_EINVAL;
+    }
+    if (host.way == MC_WAY_SHIP || (host.flags & MC_HOST_OWN_SCHEDULER)) return MC_ENOTSUP;
+    fill_defaults(options);
+
+    if (fault_hits(Fault::memory)) return MC_ENOMEM;
+    auto* rt = new (std::nothrow) mc_runtime(options, host);
+    if (!rt) return MC_ENOMEM;
+    const char *here = nullptr, *other = nullptr;
+    if (publish_api(&here, &other) != MC_OK) {
+        report(rt, MC_EBUSY, nullptr, nullptr,
+               "a second copy of this library in one process: %s is in use already, %s may not be; load one only",
+               other, here);
+        runtime_unref(*rt);
+        return MC_EBUSY;
+    }
+    overflow_install(owner_of_stack);
+    register_runtime(*rt);
+    *out = rt;
+    return MC_OK;
+}
+
+mc_status mc_runtime_run(mc_runtime* runtime) {
+    if (!runtime) return MC_EINVAL;
+    mc_runtime& rt = *runtime;
+    const ThreadState outer = this_thread();
+    if (outer.task) {
+        if (&outer.task->rt == &rt) return MC_EDEADLK;
+        if (outer.task->holds_baton()) return MC_EPERM;
+    }
+    if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
+    Worker* worker = new_worker(rt);
+    if (!worker) return MC_ENOMEM;
+    worker->seat.drives = worker->seat.carrier = true;
+    worker->signals_blocked = false;
+    SeatT* nobody = nullptr;
+    if (!rt.runner.compare_exchange_strong(nobody, &worker->seat, std::memory_order_seq_cst)) {
+        retire_worker(*worker);
+        return MC_EBUSY;
+    }
+    runtime_ref(rt);  // a straggler's section may outlive the runtime on this thread
+    this_thread() = {nullptr, worker};
+    overflow_enter_thread();
+    worker->home.adopt_thread();
+    rt.drivers.fetch_add(1, std::memory_order_seq_cst);  // before it looks at the word; see Baton::pause
+
+    bool holding = rt.baton.acquire(worker->seat, worker->node, kForever);
+    while (holding && !rt.should_leave(true)) {
+        drive(*worker, nullptr);
+        holding = rt.baton.held_by(worker->seat);
+        if (!holding) holding = rt.baton.acquire_as_carrier(worker->seat);
+    }
+    const bool closed = rt.closed.load(std::memory_order_seq_cst);
+    if (!holding && !closed) rt.baton.acquire(worker->seat, worker->node, kForever);
+    const bool stopped = rt.stopping.exchange(false, std::memory_order_seq_cst);
+    rt.runner.store(nullptr, std::memory_order_seq_cst);
+    const bool last = rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1;
+    if (holding || !closed) {
+        if (last && !closed)
+            rt.baton.pause(worker->seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+        else
+            rt.baton.give_up(worker->seat, nullptr);
+    }
+    worker->home.forget_thread();
+    overflow_leave_thread();
+    this_thread() = outer;
+    retire_worker(*worker);
+    runtime_unref(rt);
+    if (closed) return MC_ESHUTDOWN;
+    return stopped ? MC_ECANCELED : MC_OK;
+}
+
+void mc_runtime_stop(mc_runtime* rt) {
+    if (!rt) return;
+    rt->stopping.store(true, std::memory_order_seq_cst);  // before the wake; should_leave reads it after
+    if (SeatT* runner = rt->runner.load(std::memory_order_seq_cst)) runner->wake();
+}
+
+int mc_enable(mc_runtime* rt, int enabled) {
+    if (!rt) return MC_EINVAL;
+    // seq_cst for simplicity: a rare call.
+    if (enabled < 0) return rt->enabled.load(std::memory_order_seq_cst);
+    const bool before = rt->enabled.exchange(enabled != 0, std::memory_order_seq_cst);
+    rt->lends.store(enabled != 0 && rt->host.way == MC_WAY_LEND, std::memory_order_seq_cst);
+    return before;
+}
+
+mc_status mc_runtime_destroy(mc_runtime* runtime) {
+    if (!runtime) return MC_EINVAL;
+    mc_runtime& rt = *runtime;
+    const mc_task* current = this_thread().task;
+    if (current && &current->rt == &rt) return MC_EBUSY;
+    {
+        std::lock_guard lock(rt.mutex);
+        if (rt.unbound.load(std::memory_order_seq_cst) != 0 || rt.attached.load(std::memory_order_seq_cst) != 0 ||
+            (rt.runner.load(std::memory_order_seq_cst) && !rt.runner_straggles.load(std::memory_order_seq_cst)))
+            return MC_EBUSY;
+        rt.shutting.store(true, std::memory_order_seq_cst);
+        rt.closed.store(true, std::memory_order_seq_cst);
+    }
+    unregister_runtime(rt);
+    rt.baton.rouse_all();
+    {
+        // Idle carriers end now; those in a straggler's section when it ends.
+        std::unique_lock lock(rt.mutex);
+        rt.thread_ended.wait(lock, [&] {
+            return rt.threads.load(std::memory_order_seq_cst) <= rt.stragglers.load(std::memory_order_seq_cst);
+        });
+    }
+    runtime_unref(rt);
+    return MC_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,177 @@
+// Tasks: from spawn to end, and their handles.
+// SPDX-License-Identifier: BSL-1.0
+#include <cstdio>
+#include <new>
+
+#include "core/suspend.h"
+#include "core/worker.h"
+#include "platform/platform.h"
+
+using namespace mc;
+
+mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, bool is_bound) noexcept
+    : rt(runtime), bound(is_bound), data(options.data), destroy(options.destroy) {
+    const std::uint64_t number = rt.spawned.fetch_add(1, std::memory_order_relaxed) + 1;  // a counter
+    if (options.name)
+        std::snprintf(name, sizeof name, "%s", options.name);
+    else
+        std::snprintf(name, sizeof name, "task %llu", static_cast<unsigned long long>(number));
+    runtime_ref(rt);
+}
+
+namespace mc {
+
+bool enlist_task(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    std::lock_guard lock(rt.mutex);
+    if (rt.shutting.load(std::memory_order_relaxed) && !task.bound) return false;  // written under the mutex
+    task.next_task = rt.tasks;
+    if (rt.tasks) rt.tasks->prev_task = &task;
+    rt.tasks = &task;
+    task.listed = true;
+    (task.bound ? rt.attached : rt.unbound).fetch_add(1, std::memory_order_seq_cst);
+    return true;
+}
+
+void forget_task(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    std::lock_guard lock(rt.mutex);
+    if (!task.listed) return;
+    (task.prev_task ? task.prev_task->next_task : rt.tasks) = task.next_task;
+    if (task.next_task) task.next_task->prev_task = task.prev_task;
+    task.listed = false;
+}
+
+void task_count_down(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    if ((task.bound ? rt.attached : rt.unbound).fetch_sub(1, std::memory_order_seq_cst) != 1 || task.bound)
+        return;
+    // The last unbound task: whoever waits for that.
+    if (SeatT* runner = rt.runner.load(std::memory_order_seq_cst)) runner->wake();
+    if (mc_task* waiter = rt.shutdown_waiter.load(std::memory_order_seq_cst))
+        if (waiter->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*waiter);
+}
+
+// What everybody may see of an end: the result, and the joiners' turn.
+static void publish_end(mc_task& task, mc_status result) noexcept {
+    task.state.store(MC_TASK_ENDED, std::memory_order_relaxed);
+    task.result.store(result, std::memory_order_release);  // pairs with mc_task_result
+    if (task.rt.loaded == &task) task.rt.loaded = nullptr;
+    while (mc_task* joiner = task.joiners) {
+        task.joiners = joiner->next_joiner;
+        joiner->joining = nullptr;
+        if (joiner->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*joiner);
+    }
+}
+
+void abandon_task(mc_task& task) noexcept {
+    // Its C code may still use what `data` holds, and the interpreter will be gone when that ends: no
+    // destroy hook.
+    publish_end(task, MC_ECANCELED);
+    forget_task(task);
+    task_count_down(task);
+}
+
+void end_task(mc_task& task, mc_status result) noexcept {
+    mc_runtime& rt = task.rt;
+    if (task.in_section()) {
+        if (task.started)
+            report(&rt, MC_EPERM, task.site, task.name,
+                   "the task ended in a section: an mc_release without its mc_acquire");
+        if (!task.holds_baton() && !rt.baton.reclaim(task.worker->seat)) take_back(task);
+    }
+    task.entered.clear();
+    task.scopes.clear();
+    task.set_gate(gate::kHook);  // what the destroy hook releases is inline
+    if (result == MC_OK && (task.wakeup.marks() & wait::CANCEL)) result = MC_ECANCELED;
+    publish_end(task, result);
+    if (task.destroy) task.destroy(task.data.load(std::memory_order_relaxed));
+    forget_task(task);
+    task_count_down(task);
+}
+
+void bury(mc_task& task) noexcept {
+    task.fiber.finish();
+    stack_release(task.stack);
+    mc_task_unref(&task);
+}
+
+}  // namespace mc
+
+extern "C" {
+
+mc_status mc_task_spawn(mc_runtime* runtime, void (*fn)(void*), void* arg, const mc_task_options* given,
+                        mc_task** out) {
+    if (!runtime || !fn) return MC_EINVAL;
+    mc_runtime& rt = *runtime;
+    mc_task_options options = MC_TASK_OPTIONS_INIT;
+    if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
+    if (options.flags != 0 || options.stack_size == kForever) return MC_EINVAL;
+    if (rt.host.way == MC_WAY_JOB) return MC_ENOTSUP;
+    if (rt.shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;  // enlist_task looks again
+
+    if (fault_hits(Fault::memory)) return MC_ENOMEM;
+    mc_task* task = new (std::nothrow) mc_task(rt, options, false);
+    if (!task) return MC_ENOMEM;
+    if (!stack_allocate(options.stack_size ? options.stack_size : rt.stack_size, task->stack)) {
+        mc_task_unref(task);
+        return MC_ENOMEM;
+    }
+    task->fn = fn;
+    task->arg = arg;
+    task->fiber.prepare(task->stack, task_main, task);
+    if (!enlist_task(*task)) {
+        bury(*task);
+        return MC_ESHUTDOWN;
+    }
+    if (out) *out = mc_task_ref(task);
+    make_ready(*task);
+    return MC_OK;
+}
+
+mc_task* mc_task_current(void) { return this_thread().task; }
+
+mc_task* mc_task_ref(mc_task* task) {
+    if (task) task->refs.fetch_add(1, std::memory_order_relaxed);  // whoever adds one has one
+    return task;
+}
+
+void mc_task_unref(mc_task* task) {
+    // acq_rel: the last one sees everything the others did.
+    if (!task || task->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    mc_runtime& rt = task->rt;
+    delete task;
+    runtime_unref(rt);
+}
+
+mc_status mc_task_result(mc_task* task) {
+    return task ? task->result.load(std::memory_order_acquire) : MC_EINVAL;
+}
+
+void* mc_task_data(mc_task* task) {
+    return task ? task->data.load(std::memory_order_acquire) : nullptr;
+}
+
+void mc_task_set_data(mc_task* task, void* data) {
+    if (task) task->data.store(data, std::memory_order_release);
+}
+
+const char* mc_task_name(mc_task* task) { return task ? task->name : nullptr; }
+
+uint32_t mc_task_state(mc_task* task) {
+    if (!task) return MC_TASK_ENDED;
+    const std::uint32_t state = task->state.load(std::memory_order_relaxed);
+    return state == MC_TASK_RUNNING && !task->holds_baton() ? static_cast<std::uint32_t>(MC_TASK_SECTION)
+                                                            : state;
+}
+
+uint64_t mc_task_cpu_time(mc_task* task) {
+    if (!task) return 0;
+    if (task == this_thread().task) {
+        stop_clock(*task);
+        start_clock(*task);
+    }
+    return task->cpu_ns.load(std::memory_order_relaxed);
+}
+
+}  // extern "C"

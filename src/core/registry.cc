@@ -1,0 +1,92 @@
+// All runtimes of the process, the table for extensions, and the process's exit.
+// SPDX-License-Identifier: BSL-1.0
+#include "core/registry.h"
+
+#include <dlfcn.h>
+#include <time.h>
+
+#include <cstdlib>
+
+#include "core/section.h"
+#include "core/worker.h"
+#include "platform/platform.h"
+
+namespace mc {
+namespace {
+
+// Never destroyed: threads may run while the process exits.
+std::mutex& registry_mutex() noexcept {
+    static std::mutex& mutex = *new std::mutex;
+    return mutex;
+}
+mc_runtime* first_runtime = nullptr;  // guarded by registry_mutex, linked by registry_next
+
+void api_support(mc_site*, std::uint32_t, std::uint32_t) noexcept {}
+
+constinit const mc_api_1 api_table{
+    sizeof(mc_api_1), 1,           section_release, section_acquire, section_enter, section_leave,
+    section_release_with, section_acquire_status, section_cancelled, api_support,
+};
+
+const char* file_of(const void* address) noexcept {
+    Dl_info info{};
+    return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "an unknown file";
+}
+
+// At exit: takes each baton, so that the interpreter is not touched while the process is torn down, or
+// gives up after 100 ms. Nobody is joined, and nobody gets the baton back.
+void at_exit() {
+    const mc_task* current = this_thread().task;
+    std::lock_guard lock(registry_mutex());
+    for (mc_runtime* rt = first_runtime; rt; rt = rt->registry_next) {
+        if (current && &current->rt == rt && current->holds_baton()) continue;
+        Worker* worker = new_worker(*rt);
+        if (!worker) continue;
+        worker->seat.drives = true;
+        const std::uint64_t until = now_ns() + 100'000'000;
+        while (!rt->baton.try_take(worker->seat) && now_ns() < until) {
+            call_attention(*rt);
+            const timespec tick{0, 200'000};
+            nanosleep(&tick, nullptr);
+        }
+    }
+}
+
+}  // namespace
+
+void register_runtime(mc_runtime& rt) noexcept {
+    static const int registered = std::atexit(at_exit);
+    (void)registered;
+    std::lock_guard lock(registry_mutex());
+    rt.registry_next = first_runtime;
+    first_runtime = &rt;
+}
+
+void unregister_runtime(mc_runtime& rt) noexcept {
+    std::lock_guard lock(registry_mutex());
+    for (mc_runtime** link = &first_runtime; *link; link = &(*link)->registry_next) {
+        if (*link != &rt) continue;
+        *link = rt.registry_next;
+        return;
+    }
+}
+
+void rouse_other_runtimes(mc_runtime& but) noexcept {
+    std::lock_guard lock(registry_mutex());
+    for (mc_runtime* rt = first_runtime; rt; rt = rt->registry_next)
+        if (rt != &but) rt->baton.rouse_any();
+}
+
+mc_status publish_api(const char** here, const char** other) noexcept {
+    const mc_api_1* nobody = nullptr;
+    // Release: publishes the table to mc_ext_api_. Acquire: reads another copy's.
+    if (__atomic_compare_exchange_n(&mc_ext_slot_1, &nobody, &api_table, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE) ||
+        nobody == &api_table)
+        return MC_OK;
+    *here = file_of(&api_table);
+    *other = file_of(nobody);
+    return MC_EBUSY;
+}
+
+}  // namespace mc

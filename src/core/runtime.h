@@ -1,0 +1,185 @@
+// One runtime: an interpreter instance and all that drives it.
+//
+// Lock order: mutex before attention_mutex; neither is held while waiting for the baton, and no hook but
+// `attention` runs under one.
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <csignal>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include "baton/baton.h"
+#include "core/task.h"
+#include "core/tls.h"
+
+namespace mc {
+
+// A thread's part in one runtime: a carrier, the runner, or an attached thread. Recycled, and freed only
+// with the runtime, so that a late wake of its seat is harmless.
+struct Worker {
+    SeatT seat;
+    NodeT node;             // for the runner, which waits without a task
+    Fiber home;             // the thread's own stack
+    mc_runtime* rt = nullptr;
+    mc_task* dead = nullptr;     // it ended on this thread; its stack is still to be dropped
+    bool lost_baton = false;     // the task that came home does not hold: it was a straggler
+    bool signals_blocked = false;
+    ThreadState outer;      // what the thread was before it came to this runtime
+    Worker* next_free = nullptr;
+};
+
+}  // namespace mc
+
+struct mc_runtime final : mc::BatonClient<mc::RealSys> {
+    mc_runtime(const mc_runtime_options& options, const mc_host& host_hooks) noexcept;
+
+    // ---- configuration, constant after creation ----
+    mc_host host;
+    std::uint32_t flags;
+    std::uint32_t max_threads;
+    std::uint64_t stack_size;
+    void (*misuse)(void*, const mc_misuse*);
+    void (*thread_start)(void*);
+    void (*thread_stop)(void*);
+    void* hooks_arg;
+    char name[32];
+    sigset_t creator_mask;
+
+    mc::Baton<mc::RealSys> baton;
+
+    // ---- with the baton ----
+    mc_task* loaded = nullptr;       // whose registers the interpreter has
+    std::uint32_t last_seat = 0;     // the thread that ran interpreter code last
+    std::uint64_t last_poll = 0;
+    // Single writer (the holder), read by mc_runtime_stats.
+    std::atomic<std::uint64_t> sections{0}, sections_inline{0}, handoffs{0}, longest_wait{0};
+
+    // ---- any thread ----
+    std::atomic<bool> lends{true};        // sections open by default: enabled, and the host can lend
+    std::atomic<bool> enabled{true};
+    std::atomic<bool> stopping{false};
+    std::atomic<bool> shutting{false};    // no new tasks
+    std::atomic<bool> closed{false};      // whoever gets the baton now ends
+    std::atomic<std::uint32_t> drivers{0};
+    std::atomic<std::uint64_t> unbound{0};       // unbound tasks alive, stragglers not counted
+    std::atomic<std::uint64_t> attached{0};      // bound tasks alive, stragglers not counted
+    std::atomic<std::uint64_t> spawned{0};
+    std::atomic<bool> runner_straggles{false};
+    std::atomic<std::uint32_t> stragglers{0};    // carriers in a section that shutdown did not wait for
+    std::atomic<std::uint64_t> wakes{0};
+    std::atomic<std::uint32_t> threads{0}, threads_peak{0};
+    std::atomic<std::uint32_t> next_seat{0};
+    std::atomic<mc::SeatT*> runner{nullptr};
+    std::atomic<mc_task*> shutdown_waiter{nullptr};
+    std::atomic<std::uint32_t> refs{1};          // one for the host, one per carrier and per task
+
+    std::mutex mutex;                     // tasks, free_workers, payloads
+    mc_task* tasks = nullptr;
+    mc::Worker* free_workers = nullptr;
+    std::condition_variable thread_ended;
+    mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
+
+    std::mutex attention_mutex;           // held while the hook runs; a thread that ends takes it
+    std::uint32_t attention_seat = 0;     // the thread last named by `taken`; 0: it has ended
+    std::atomic<bool> attention_sent{false};
+
+    // ---- BatonClient ----
+    mc::SeatT* prepare_carrier() noexcept override;
+    bool launch_carrier(mc::SeatT& seat) noexcept override;
+    void discard_carrier(mc::SeatT& seat) noexcept override;
+    bool may_lend() noexcept override;
+    void attention(std::uint32_t holder) noexcept override;
+    bool should_leave(bool drives) noexcept override;
+    bool stranded() noexcept override;
+    bool needs_poller() noexcept override;
+    void dropped(mc::NodeT& node) noexcept override;
+    void woke() noexcept override { wakes.fetch_add(1, std::memory_order_relaxed); }  // a counter
+};
+
+namespace mc {
+
+// ---- workers (worker.cc) ----
+Worker* new_worker(mc_runtime& rt) noexcept;  // NULL: no memory
+void retire_worker(Worker& worker) noexcept;  // its thread leaves the runtime
+void runtime_ref(mc_runtime& rt) noexcept;
+void runtime_unref(mc_runtime& rt) noexcept;
+void call_attention(mc_runtime& rt) noexcept;  // the holder computes and must look
+
+// ---- scheduling (schedule.cc): with the baton ----
+void hold(Worker& worker, mc_task& task) noexcept;         // this thread is about to run the task's code
+void drive(Worker& worker, NodeT* self) noexcept;          // home: runs ready tasks until the baton is gone
+void schedule_away(mc_task& task) noexcept;                // unbound: runs others until the task's turn
+void leave_straggler(mc_task& task) noexcept;              // unbound: never returns
+void make_ready(mc_task& task) noexcept;                   // any thread, by the claimer of its wait
+void poll_reactor(mc_runtime& rt) noexcept;
+void deliver(ReactorWait* fired) noexcept;                 // any thread
+bool must_go_home(const mc_runtime& rt) noexcept;
+void start_clock(mc_task& task) noexcept;                  // with MC_RUNTIME_CPU_TIME, on the task's thread
+void stop_clock(mc_task& task) noexcept;
+
+// ---- tasks (lifetime.cc) ----
+void end_task(mc_task& task, mc_status result) noexcept;   // with the baton
+void drop_task(mc_task& task) noexcept;                    // likewise, one that is not to run (again)
+void abandon_task(mc_task& task) noexcept;                 // likewise, one that is in a section for good
+void bury(mc_task& task) noexcept;                         // drops its stack
+bool enlist_task(mc_task& task) noexcept;                  // on the list of all tasks; false: shutting down
+void forget_task(mc_task& task) noexcept;
+void task_count_down(mc_task& task) noexcept;              // one alive less
+[[noreturn]] void task_main(void* task) noexcept;
+
+// ---- sections (section.cc) ----
+void take_back(mc_task& task) noexcept;                    // ends a lent section; keeps the gate
+bool begin_unblock(mc_task& task) noexcept;                // any thread, with a reference: false: nothing to call
+void finish_unblock(mc_task& task) noexcept;               // calls it, drops a reference that begin took
+
+// ---- marks (interrupt.cc) ----
+void notice_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept;  // sets it, makes it look
+
+// ---- attached threads (attach.cc) ----
+mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout,
+                        mc_task** out) noexcept;
+
+// ---- helpers ----
+inline void add(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
+    // Relaxed, no read-modify-write: single writer, the holder.
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+// The task that may make calls which need the baton, or NULL.
+inline mc_task* holder_task() noexcept {
+    mc_task* task = this_thread().task;
+    return task && !task->in_section() ? task : nullptr;
+}
+
+// For the time of a hook: releases are inline, suspensions refused.
+class HookScope {
+public:
+    explicit HookScope(mc_task* task) noexcept : task_(task), gate_(task ? task->gate_now() : 0) {
+        if (task_) task_->set_gate(gate_ | gate::kHook);
+    }
+    ~HookScope() {
+        if (task_) task_->set_gate(gate_);
+    }
+    HookScope(const HookScope&) = delete;
+    HookScope& operator=(const HookScope&) = delete;
+
+private:
+    mc_task* task_;
+    std::uint32_t gate_;
+};
+
+// ---- options (options.cc) ----
+// Copies a versioned struct: defaults beyond a smaller one; false for size 0 or a larger one whose tail is
+// not zero.
+bool read_options(void* to, std::uint32_t to_size, const void* from) noexcept;
+
+// ---- misuse (misuse.cc) ----
+void report(mc_runtime* rt, mc_status status, const mc_site* site, const char* task, const char* format,
+            ...) noexcept __attribute__((format(printf, 5, 6)));
+[[noreturn]] void die(const char* what, const char* name) noexcept;
+
+}  // namespace mc

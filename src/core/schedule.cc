@@ -1,0 +1,250 @@
+// Which task runs on this thread, with the baton.
+//
+// A task that stops running switches straight to the next ready one; only when a thread is next, or
+// nothing, does its thread go home (its own stack), because only from there may the baton be given away:
+// a task must not be reachable by others before its registers are saved.
+// SPDX-License-Identifier: BSL-1.0
+#include <ctime>
+
+#include "core/suspend.h"
+#include "core/worker.h"
+
+namespace mc {
+namespace {
+
+// With sleepers and no poller, the holder polls at switches and checkpoints, but not more often.
+constexpr std::uint64_t kPollInterval = 20'000;
+
+std::uint64_t thread_cpu_ns() noexcept {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+}  // namespace
+
+void start_clock(mc_task& task) noexcept {
+    if (task.rt.flags & MC_RUNTIME_CPU_TIME) task.cpu_mark = thread_cpu_ns();
+}
+
+void stop_clock(mc_task& task) noexcept {
+    if (task.rt.flags & MC_RUNTIME_CPU_TIME)
+        add(task.cpu_ns, thread_cpu_ns() - task.cpu_mark);  // the task's own thread is the only writer
+}
+
+namespace {
+
+// First thing on a task's stack after a switch to it.
+void arrive(mc_task& task) noexcept {
+    Worker& worker = *this_thread().worker;
+    if (mc_task* dead = worker.dead) {
+        worker.dead = nullptr;
+        bury(*dead);
+    }
+    start_clock(task);
+    hold(worker, task);
+}
+
+void load(Worker& worker, mc_task& task) noexcept {
+    task.worker = &worker;
+    this_thread().task = &task;
+}
+
+// A ready task that will not run: cancelled before its start, or the runtime is closed.
+bool ends_unrun(const mc_task& task) noexcept {
+    return task.rt.closed.load(std::memory_order_relaxed) ||
+           (!task.started && (task.wakeup.marks() & wait::CANCEL));
+}
+
+}  // namespace
+
+void drop_task(mc_task& task) noexcept {
+    if (task.started) stop_waiting(task);
+    end_task(task, MC_ECANCELED);
+    bury(task);
+}
+
+bool must_go_home(const mc_runtime& rt) noexcept {
+    // Relaxed: noticed at the next switch if not at this one.
+    return rt.stopping.load(std::memory_order_relaxed) || rt.closed.load(std::memory_order_relaxed);
+}
+
+void hold(Worker& worker, mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    unblock_signals(worker);
+    task.state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
+    // Relaxed: a reset that is seen late delays attention by one slice.
+    if (rt.attention_sent.load(std::memory_order_relaxed))
+        rt.attention_sent.store(false, std::memory_order_relaxed);
+    if (rt.last_seat != worker.seat.id) {
+        if (rt.last_seat != 0) add(rt.handoffs, 1);
+        rt.last_seat = worker.seat.id;
+        if (rt.host.taken || rt.host.attention) {
+            HookScope scope(&task);
+            std::lock_guard lock(rt.attention_mutex);
+            if (rt.host.taken) rt.host.taken(rt.host.self, &task);
+            rt.attention_seat = worker.seat.id;
+        }
+    }
+    if (rt.loaded != &task) {
+        mc_task* from = rt.loaded;
+        rt.loaded = &task;
+        if (rt.host.switched) {
+            HookScope scope(&task);
+            rt.host.switched(rt.host.self, from, &task);
+        }
+    }
+}
+
+void drive(Worker& worker, NodeT* self) noexcept {
+    mc_runtime& rt = *worker.rt;
+    mc_task* const own = this_thread().task;  // of an attached thread that drives because nobody else can
+    while (!(worker.seat.drives && worker.seat.carrier && must_go_home(rt))) {
+        if (rt.baton.asked_for_poller()) poll_reactor(rt);
+        NodeT* node = rt.baton.next(worker.seat, self);
+        if (!node || node == self) return;
+        mc_task& task = static_cast<mc_task&>(*node);
+        if (ends_unrun(task)) {
+            drop_task(task);
+            continue;
+        }
+        load(worker, task);
+        Fiber::switch_to(worker.home, task.fiber);
+        this_thread().task = own;
+        if (mc_task* dead = worker.dead) {
+            worker.dead = nullptr;
+            bury(*dead);
+        }
+        if (worker.lost_baton) {
+            worker.lost_baton = false;
+            return;
+        }
+    }
+}
+
+void schedule_away(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    Worker& worker = *task.worker;
+    stop_clock(task);
+    if (rt.baton.asked_for_poller()) poll_reactor(rt);
+    rt.baton.drain();
+    NodeT* node = rt.baton.front_task();
+    if (node == &task && !must_go_home(rt)) {
+        rt.baton.pop_front();
+        start_clock(task);
+        task.state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
+        return;
+    }
+    if (node && !must_go_home(rt) && !ends_unrun(static_cast<mc_task&>(*node))) {
+        rt.baton.pop_front();
+        mc_task& to = static_cast<mc_task&>(*node);
+        load(worker, to);
+        Fiber::switch_to(task.fiber, to.fiber);
+    } else {
+        Fiber::switch_to(task.fiber, worker.home);
+    }
+    arrive(task);
+}
+
+void leave_straggler(mc_task& task) noexcept {
+    // The stack is dropped, not unwound; nothing of the runtime is touched from here on but by home.
+    Worker& worker = *task.worker;
+    worker.dead = &task;
+    worker.lost_baton = true;
+    Fiber::exit_to(task.fiber, worker.home);
+}
+
+void task_main(void* argument) noexcept {
+    mc_task& task = *static_cast<mc_task*>(argument);
+    arrive(task);
+    task.started = true;
+    try {
+        task.fn(task.arg);
+    } catch (...) {
+        // A C++ exception, or pthread_exit; neither may cross into a host's frames.
+        die("an exception or pthread_exit left the task", task.name);
+    }
+    end_task(task, MC_OK);
+    stop_clock(task);
+    Worker& worker = *task.worker;
+    worker.dead = &task;
+    Fiber::exit_to(task.fiber, worker.home);
+}
+
+void make_ready(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    const mc_task* current = this_thread().task;
+    if (task.state.load(std::memory_order_relaxed) != MC_TASK_NEW)  // a task is NEW until it runs
+        task.state.store(MC_TASK_READY, std::memory_order_relaxed);
+    if (current && &current->rt == &rt && current->holds_baton())
+        rt.baton.push(&task);
+    else
+        rt.baton.post(&task);
+}
+
+void poll_reactor(mc_runtime& rt) noexcept {
+    if (!rt.needs_poller()) {
+        rt.baton.poller_found();
+        return;
+    }
+    const std::uint64_t now = now_ns();
+    if (now - rt.last_poll < kPollInterval) return;
+    rt.last_poll = now;
+    if (!reactor_take_role()) return;
+    ReactorWait* fired = reactor_poll(0);
+    reactor_drop_role();
+    deliver(fired);
+}
+
+void deliver(ReactorWait* fired) noexcept {
+    while (fired) {
+        ReactorWait* following = fired->next_fired;  // the wait may be used again once its task is posted
+        mc_task& task = *static_cast<mc_task*>(fired->owner);
+        if (fired == &task.section_timer) {
+            finish_unblock(task);  // begun by its claim
+        } else {
+            make_ready(task);
+        }
+        fired = following;
+    }
+}
+
+}  // namespace mc
+
+using namespace mc;
+
+bool mc_runtime::needs_poller() noexcept { return reactor_waits() != 0 && !reactor_has_poller(); }
+
+extern "C" {
+
+mc_status mc_task_yield(void) {
+    mc_task* task = holder_task();
+    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook))) return MC_EPERM;
+    const std::uint32_t marks = task->wakeup.marks();
+    if (marks & wait::CANCEL) return MC_ECANCELED;
+    if (marks & wait::INTERRUPT) return MC_EINTR;
+    mc_runtime& rt = task->rt;
+    if (!rt.baton.anybody_waits() && !must_go_home(rt)) return MC_OK;
+    yield_to_others(*task);
+    return MC_OK;
+}
+
+mc_status mc_checkpoint(void) {
+    mc_task* task = holder_task();
+    if (!task || (task->gate_now() & gate::kHook)) return MC_OK;
+    mc_runtime& rt = task->rt;
+    // Relaxed: see hold.
+    if (rt.attention_sent.load(std::memory_order_relaxed))
+        rt.attention_sent.store(false, std::memory_order_relaxed);
+    const bool may_switch = !(task->gate_now() & gate::kAtomic);
+    if (may_switch) {
+        if (rt.baton.asked_for_poller()) poll_reactor(rt);
+        if (rt.baton.due() || must_go_home(rt)) yield_to_others(*task);
+    }
+    const std::uint32_t marks = task->wakeup.marks();
+    if (marks & wait::CANCEL) return MC_ECANCELED;
+    if (marks & wait::INTERRUPT) return MC_EINTR;
+    return MC_OK;
+}
+
+}  // extern "C"

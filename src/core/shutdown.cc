@@ -1,0 +1,135 @@
+// Shutdown: cancels what can be cancelled, waits, and parks the rest for good.
+// SPDX-License-Identifier: BSL-1.0
+#include <unistd.h>
+
+#include "core/section.h"
+#include "core/suspend.h"
+#include "core/worker.h"
+
+namespace mc {
+namespace {
+
+// Makes every other task notice that it is over.
+void cancel_all(mc_runtime& rt, mc_task* but) noexcept {
+    for (;;) {
+        mc_task* next = nullptr;
+        {
+            std::lock_guard lock(rt.mutex);
+            for (mc_task* task = rt.tasks; task && !next; task = task->next_task)
+                if (task != but && !(task->wakeup.marks() & wait::CANCEL)) next = mc_task_ref(task);
+        }
+        if (!next) return;
+        notice_mark(*next, wait::CANCEL, wait::CANCELLED);
+        mc_task_unref(next);
+    }
+}
+
+// Waits, suspended, until no unbound task is left or the time is over.
+void wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline) noexcept {
+    while (rt.unbound.load(std::memory_order_seq_cst) != 0 && now_ns() < deadline) {
+        me.seat = &me.worker->seat;
+        me.returning = false;
+        me.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // published by arm
+        const std::uint32_t pending = me.wakeup.marks() & (wait::CANCEL | wait::INTERRUPT);
+        me.wakeup.clear(wait::CANCEL | wait::INTERRUPT);  // this wait is not the script's
+        if (me.wakeup.arm(wait::JOIN)) continue;  // interrupted just now
+        rt.shutdown_waiter.store(&me, std::memory_order_seq_cst);
+        // The last task may have ended before it could see the waiter.
+        if (rt.unbound.load(std::memory_order_seq_cst) == 0 && me.wakeup.claim(1u << wait::JOIN, wait::JOINED))
+            me.worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);
+        else
+            suspend(me, deadline);
+        rt.shutdown_waiter.store(nullptr, std::memory_order_seq_cst);
+        me.wakeup.mark(pending, 0, wait::CANCELLED);
+    }
+}
+
+// With the baton, after `closed`: whatever still waits in the line ends. A ready task is dropped, a thread
+// that waits gets the baton, sees that it is over, and passes it on.
+void empty_line(mc_runtime& rt, mc_task& me) noexcept {
+    while (rt.baton.anybody_waits()) {
+        rt.baton.drain();
+        if (NodeT* node = rt.baton.front_task()) {
+            rt.baton.pop_front();
+            drop_task(static_cast<mc_task&>(*node));
+        } else if (rt.baton.asked_for_poller()) {
+            rt.baton.poller_found();
+        } else {
+            yield_to_others(me);
+        }
+    }
+}
+
+// With the baton: tasks still in a section are given up. Their number.
+unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
+    unsigned count = 0;
+    for (;;) {
+        mc_task* straggler = nullptr;
+        {
+            std::lock_guard lock(rt.mutex);
+            for (mc_task* task = rt.tasks; task && !straggler; task = task->next_task)
+                if (task != but) straggler = task;
+        }
+        if (!straggler) return count;
+        ++count;
+        if (!straggler->bound && straggler->worker->seat.drives)
+            rt.runner_straggles.store(true, std::memory_order_seq_cst);
+        else if (!straggler->bound)
+            rt.stragglers.fetch_add(1, std::memory_order_seq_cst);
+        abandon_task(*straggler);
+    }
+}
+
+}  // namespace
+
+void end_straggler(mc_task& task) noexcept {
+    if (!task.bound) leave_straggler(task);
+    for (;;) pause();  // the thread's own stack: there is nowhere to go
+}
+
+}  // namespace mc
+
+using namespace mc;
+
+extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) {
+    if (!runtime) return MC_EINVAL;
+    mc_runtime& rt = *runtime;
+    mc_task* me = this_thread().task;
+    if (me && &me->rt == &rt && !me->bound) return MC_EDEADLK;
+    if (me && me->holds_baton() && &me->rt != &rt) return MC_EPERM;
+    if (me && &me->rt == &rt && !me->holds_baton()) return MC_EPERM;
+    {
+        std::lock_guard lock(rt.mutex);
+        if (rt.closed.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
+        rt.shutting.store(true, std::memory_order_seq_cst);
+    }
+    const std::uint64_t deadline = deadline_after(timeout);
+    const bool visitor = !me || &me->rt != &rt;
+    cancel_all(rt, visitor ? nullptr : me);
+    if (visitor) {
+        // Drives the runtime for as long as this takes. A holder that never lets go ends the attempt.
+        mc_task_options options = MC_TASK_OPTIONS_INIT;
+        options.name = "shutdown";
+        const std::uint64_t patience = timeout < 100'000'000 ? 100'000'000 : timeout;
+        const mc_status status = attach_thread(rt, options, patience, nullptr);
+        if (status != MC_OK) {
+            report(&rt, status, nullptr, nullptr,
+                   "mc_runtime_shutdown: a task computes and does not reach mc_checkpoint; nothing was ended");
+            return status;
+        }
+        me = this_thread().task;
+    }
+    cancel_all(rt, me);
+    wait_for_tasks(rt, *me, deadline);
+
+    rt.closed.store(true, std::memory_order_seq_cst);
+    empty_line(rt, *me);
+    const unsigned stragglers = give_up_stragglers(rt, me);
+    rt.baton.rouse_all();
+    if (visitor) mc_detach();
+    if (stragglers == 0) return MC_OK;
+    report(&rt, MC_ETIMEDOUT, nullptr, nullptr,
+           "mc_runtime_shutdown: %u task%s still in a section; %s parked when it ends", stragglers,
+           stragglers == 1 ? " is" : "s are", stragglers == 1 ? "it is" : "each is");
+    return MC_ETIMEDOUT;
+}

@@ -1,0 +1,246 @@
+// Sleep, park, join, wait_fd: one way to suspend, and what ends it.
+//
+// An unbound task leaves its thread to others. A bound one keeps its thread, which sleeps on its seat and
+// never runs other tasks: a long section of theirs must not hold it up. Only if no carrier can be started
+// does it run them itself.
+// SPDX-License-Identifier: BSL-1.0
+#include "core/suspend.h"
+
+#include <poll.h>
+
+#include <cerrno>
+
+namespace mc {
+namespace {
+
+// By an attached thread that holds the baton: the others' turn, until its own.
+void wait_bound(mc_task& task, std::uint64_t deadline, bool queued) noexcept {
+    mc_runtime& rt = task.rt;
+    Worker& worker = *task.worker;
+    auto posted = [&] { return queued || task.wakeup.claimed(); };
+    stop_clock(task);
+    GaveUp gave = rt.baton.give_up(worker.seat, &task);
+    while (gave != GaveUp::own_turn) {
+        if (rt.baton.await(worker.seat, task, deadline, posted)) break;
+        if (rt.stranded() && rt.baton.try_take(worker.seat)) {
+            // No thread can be started: this one runs the ready tasks.
+            worker.home.adopt_thread();
+            drive(worker, &task);
+            worker.home.forget_thread();
+            if (rt.baton.held_by(worker.seat)) break;
+        } else if (now_ns() >= deadline && task.wakeup.claim(wait::kAnyKind, wait::TIME)) {
+            deadline = kForever;
+            rt.baton.post(&task);
+        }
+    }
+    worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
+    start_clock(task);
+    hold(worker, task);
+}
+
+// The target has not ended: leaves its list.
+void stop_joining(mc_task& task) noexcept {
+    mc_task* target = task.joining;
+    mc_task** link = &target->joiners;
+    while (*link != &task) link = &(*link)->next_joiner;
+    *link = task.next_joiner;
+    task.joining = nullptr;
+    mc_task_unref(target);
+}
+
+mc_status status_of(const mc_task& task) noexcept {
+    switch (task.wakeup.reason()) {
+        case wait::TIME: return MC_ETIMEDOUT;
+        case wait::INTERRUPTED: return MC_EINTR;
+        case wait::CANCELLED: return MC_ECANCELED;
+        default: return MC_OK;
+    }
+}
+
+mc_status status_of_mark(std::uint32_t mark) noexcept {
+    if (mark & wait::CANCEL) return MC_ECANCELED;
+    if (mark & wait::INTERRUPT) return MC_EINTR;
+    return MC_OK;
+}
+
+bool claim_for_reactor(ReactorWait& self) {
+    mc_task& task = *static_cast<mc_task*>(self.owner);
+    return task.wakeup.claim(wait::kAnyKind, self.ready ? wait::READY : wait::TIME);
+}
+
+// The current task if it may suspend now.
+mc_task* suspendable() noexcept {
+    mc_task* task = holder_task();
+    return task && !(task->gate_now() & (gate::kAtomic | gate::kHook)) ? task : nullptr;
+}
+
+// Arms for `kind`; from then on somebody may post the task.
+std::uint32_t arm(mc_task& task, wait::Kind kind) noexcept {
+    task.seat = task.bound ? &task.worker->seat : nullptr;
+    task.returning = false;
+    if (task.seat) task.seat->state.store(seat::SPIN, std::memory_order_relaxed);  // published by arm
+    const std::uint32_t mark = task.wakeup.arm(kind);
+    if (mark && task.seat) task.seat->state.store(seat::BUSY, std::memory_order_relaxed);
+    return mark;
+}
+
+// Undoes arm. False: somebody has claimed the task and posts it: it must go through the line.
+bool disarm(mc_task& task, wait::Reason reason) noexcept {
+    if (!task.wakeup.claim(wait::kAnyKind, reason)) return false;
+    if (task.seat) task.seat->state.store(seat::BUSY, std::memory_order_relaxed);  // nobody posts it now
+    return true;
+}
+
+// Arms for `kind`, registers what the reactor is needed for, suspends.
+mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int fd, std::uint32_t events,
+                   std::uint32_t* ready) noexcept {
+    if (const std::uint32_t mark = arm(task, kind)) return status_of_mark(mark);
+    // An attached thread keeps time itself.
+    const bool reactor = fd >= 0 || (deadline != kForever && !task.bound);
+    if (reactor) {
+        ReactorWait& wait = task.reactor_wait;
+        wait.claim = claim_for_reactor;
+        wait.owner = &task;
+        wait.deadline = task.bound ? kForever : deadline;
+        wait.fd = fd;
+        wait.events = events;
+        wait.ready = 0;
+        const mc_status status = reactor_add(wait);
+        if (status != MC_OK) {
+            if (disarm(task, wait::READY)) {
+                if (status != MC_EAGAIN) return status;
+                if (ready) *ready = wait.ready;
+                return MC_OK;
+            }
+        } else if (!reactor_has_poller()) {
+            task.rt.baton.ask_for_poller();
+        }
+    }
+    suspend(task, deadline);
+    if (reactor) reactor_cancel(task.reactor_wait);
+    const mc_status status = status_of(task);
+    if (status == MC_OK && ready) *ready = task.reactor_wait.ready;
+    return status;
+}
+
+}  // namespace
+
+void stop_waiting(mc_task& task) noexcept {
+    reactor_cancel(task.reactor_wait);
+    if (task.joining) stop_joining(task);
+}
+
+std::uint64_t deadline_after(std::uint64_t duration) noexcept {
+    if (duration == MC_FOREVER) return kForever;
+    const std::uint64_t now = now_ns();
+    return duration < kForever - now ? now + duration : kForever;
+}
+
+void suspend(mc_task& task, std::uint64_t deadline) noexcept {
+    task.state.store(MC_TASK_SUSPENDED, std::memory_order_relaxed);
+    if (task.bound)
+        wait_bound(task, deadline, false);
+    else
+        schedule_away(task);
+}
+
+void yield_to_others(mc_task& task) noexcept {
+    task.state.store(MC_TASK_READY, std::memory_order_relaxed);
+    mc_runtime& rt = task.rt;
+    if (task.bound) {
+        task.seat = &task.worker->seat;
+        task.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // the grant reads it later
+        rt.baton.drain();
+        rt.baton.push(&task);
+        wait_bound(task, kForever, true);
+    } else {
+        task.seat = nullptr;
+        rt.baton.drain();
+        rt.baton.push(&task);
+        schedule_away(task);
+    }
+}
+
+}  // namespace mc
+
+using namespace mc;
+
+extern "C" {
+
+mc_status mc_task_sleep(uint64_t duration) {
+    if (duration == 0) return mc_task_yield();
+    mc_task* task = suspendable();
+    if (!task) return MC_EPERM;
+    const mc_status status = wait_for(*task, wait::SLEEP, deadline_after(duration), -1, 0, nullptr);
+    return status == MC_ETIMEDOUT ? MC_OK : status;
+}
+
+mc_status mc_task_park(uint64_t timeout) {
+    mc_task* task = suspendable();
+    if (!task) return MC_EPERM;
+    if (timeout == 0) {
+        if (const std::uint32_t mark = arm(*task, wait::PARK)) return status_of_mark(mark);
+        if (disarm(*task, wait::TIME)) return MC_ETIMEDOUT;
+        suspend(*task, kForever);
+        return status_of(*task);
+    }
+    return wait_for(*task, wait::PARK, deadline_after(timeout), -1, 0, nullptr);
+}
+
+mc_status mc_task_unpark(mc_task* task) {
+    if (!task) return MC_EINVAL;
+    if (task->wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(*task);
+    return MC_OK;
+}
+
+mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t* ready) {
+    mc_task* task = suspendable();
+    if (!task) return MC_EPERM;
+    if (fd < 0 || events == 0 || (events & ~static_cast<uint32_t>(MC_READABLE | MC_WRITABLE)))
+        return MC_EINVAL;
+    if (timeout == 0) {
+        if (const mc_status pending = status_of_mark(task->wakeup.marks())) return pending;
+        pollfd query{fd, static_cast<short>((events & MC_READABLE ? POLLIN : 0) |
+                                            (events & MC_WRITABLE ? POLLOUT : 0)),
+                     0};
+        int count;
+        do {
+            count = poll(&query, 1, 0);
+        } while (count < 0 && errno == EINTR);
+        if (count < 0) return MC_ENOMEM;
+        if (query.revents & POLLNVAL) return MC_EINVAL;
+        if (count == 0) return MC_ETIMEDOUT;
+        uint32_t got = 0;
+        if (query.revents & (POLLIN | POLLERR | POLLHUP)) got |= MC_READABLE;
+        if (query.revents & (POLLOUT | POLLERR | POLLHUP)) got |= MC_WRITABLE;
+        if (ready) *ready = got & events;
+        return MC_OK;
+    }
+    return wait_for(*task, wait::FD, deadline_after(timeout), fd, events, ready);
+}
+
+mc_status mc_task_join(mc_task* target, uint64_t timeout) {
+    if (!target) return MC_EINVAL;
+    mc_task* task = suspendable();
+    if (!task || &target->rt != &task->rt) return MC_EPERM;
+    if (target == task) return MC_EDEADLK;
+    if (target->result.load(std::memory_order_acquire) != MC_EAGAIN) return MC_OK;
+    if (timeout == 0) {
+        const mc_status pending = status_of_mark(task->wakeup.marks());
+        return pending ? pending : MC_ETIMEDOUT;
+    }
+    task->next_joiner = target->joiners;
+    target->joiners = task;
+    task->joining = target;
+    mc_task_ref(target);
+    const mc_status status = wait_for(*task, wait::JOIN, deadline_after(timeout), -1, 0, nullptr);
+    // Ours is the target's reference: it stays while this task is on its list, ended or not.
+    const bool ended = target->result.load(std::memory_order_acquire) != MC_EAGAIN;
+    if (task->joining)
+        stop_joining(*task);
+    else
+        mc_task_unref(target);
+    return ended ? MC_OK : status;
+}
+
+}  // extern "C"

@@ -1,0 +1,102 @@
+// A task: one script-level thread of execution, on a stack of its own or bound to a thread.
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "baton/baton.h"
+#include "baton/wakeup.h"
+#include "fiber/fiber.h"
+#include "multicore/multicore.h"
+#include "reactor/reactor.h"
+
+namespace mc {
+
+struct Worker;
+
+using SeatT = Seat<RealSys>;
+using NodeT = Node<RealSys>;
+
+// mc_task::gate: 0 outside any section with nothing special about the task, so that the fast path is one
+// comparison.
+namespace gate {
+inline constexpr std::uint32_t kDepth = 0xFFFF;       // how many releases are open
+inline constexpr std::uint32_t kInline = 1u << 16;    // the open section keeps the baton
+inline constexpr std::uint32_t kDisabled = 1u << 17;  // the innermost scope says so
+inline constexpr std::uint32_t kEnabled = 1u << 18;   // likewise
+inline constexpr std::uint32_t kAtomic = 1u << 19;
+inline constexpr std::uint32_t kHook = 1u << 20;      // a hook of the host runs
+}  // namespace gate
+
+// A section that mc_enter left for a callback.
+struct Entered {
+    std::uint32_t gate;
+    mc_site* site;
+};
+
+// How an unblock function is kept from running late or twice.
+namespace unblock {
+enum State : std::uint32_t { NONE, ARMED, RUNNING, DONE };
+}
+
+}  // namespace mc
+
+struct mc_task : mc::NodeT {
+    mc_task(mc_runtime& runtime, const mc_task_options& options, bool is_bound) noexcept;
+
+    mc_runtime& rt;
+    mc::Worker* worker = nullptr;  // the thread it runs on, or last ran on; with the baton or by the task
+    mc::Fiber fiber;               // unbound tasks
+    mc::Stack stack;
+    void (*fn)(void*) = nullptr;
+    void* arg = nullptr;
+    const bool bound;
+    bool started = false;          // with the baton
+    std::uint32_t attached = 0;    // how many times mc_attach nested
+
+    // Written by the task's thread; relaxed atomics because others read them for mc_task_state only.
+    std::atomic<std::uint32_t> gate{0};
+    std::atomic<std::uint32_t> state{MC_TASK_NEW};
+
+    mc::Wakeup<mc::RealSys> wakeup;
+    mc::ReactorWait reactor_wait;
+
+    // The open section.
+    mc_site* site = nullptr;
+    void (*unblock_fn)(void*) = nullptr;
+    void* unblock_arg = nullptr;
+    std::atomic<std::uint32_t> unblock_state{mc::unblock::NONE};
+    mc::ReactorWait section_timer;
+    std::uint64_t deadline = UINT64_MAX;     // of the section, absolute
+    std::uint32_t options_level = 0;         // 1 + how many mc_enter were open when it was opened by
+                                             // mc_release_with; 0: it was not
+    std::vector<mc::Entered> entered;        // the sections that mc_enter left, outermost first
+
+    std::vector<std::uint8_t> scopes;        // kinds, outermost first
+
+    // Joiners and result: with the baton, but `result` and `refs`.
+    mc_task* joiners = nullptr;
+    mc_task* next_joiner = nullptr;
+    mc_task* joining = nullptr;              // the task this one waits for
+    std::atomic<mc_status> result{MC_EAGAIN};
+    std::atomic<std::uint32_t> refs{1};      // one while alive, one per handle
+    void* payload = nullptr;                 // of a pending interrupt; guarded by rt.mutex
+
+    std::atomic<void*> data;
+    void (*destroy)(void*);
+    char name[32];
+    std::atomic<std::uint64_t> cpu_ns{0};
+    std::uint64_t cpu_mark = 0;
+
+    mc_task* next_task = nullptr;            // all tasks of the runtime; guarded by rt.mutex
+    mc_task* prev_task = nullptr;
+    bool listed = false;
+
+    // Relaxed: the task's own thread, or a racy look.
+    std::uint32_t gate_now() const noexcept { return gate.load(std::memory_order_relaxed); }
+    void set_gate(std::uint32_t value) noexcept { gate.store(value, std::memory_order_relaxed); }
+    bool in_section() const noexcept { return (gate_now() & mc::gate::kDepth) != 0; }
+    bool holds_baton() const noexcept { return !in_section() || (gate_now() & mc::gate::kInline); }
+};

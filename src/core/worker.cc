@@ -1,0 +1,203 @@
+// Threads and their part in a runtime: the pool of carriers, and what the baton asks about it.
+// SPDX-License-Identifier: BSL-1.0
+#include "core/worker.h"
+
+#include <pthread.h>
+
+#include <cstdio>
+#include <new>
+
+#include "fiber/overflow.h"
+#include "platform/platform.h"
+
+namespace mc {
+namespace {
+
+// Carriers run tasks on the tasks' own stacks; this one is for hooks.
+constexpr std::size_t kCarrierStack = 256 * 1024;
+
+}  // namespace
+
+Worker* new_worker(mc_runtime& rt) noexcept {
+    Worker* worker = nullptr;
+    {
+        std::lock_guard lock(rt.mutex);
+        worker = rt.free_workers;
+        if (worker) rt.free_workers = worker->next_free;
+    }
+    if (!worker) {
+        if (fault_hits(Fault::memory)) return nullptr;
+        worker = new (std::nothrow) Worker;
+        if (!worker) return nullptr;
+        worker->rt = &rt;
+        worker->seat.owner = worker;
+        worker->node.seat = &worker->seat;
+    }
+    // Relaxed: only uniqueness counts. 0 names nobody.
+    std::uint32_t id = 0;
+    do {
+        id = (rt.next_seat.fetch_add(1, std::memory_order_relaxed) + 1) & word::kSeatMask;
+    } while (id == 0);
+    worker->seat.id = id;
+    worker->seat.drives = worker->seat.carrier = false;
+    worker->lost_baton = false;
+    worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody else knows the seat
+    return worker;
+}
+
+void retire_worker(Worker& worker) noexcept {
+    mc_runtime& rt = *worker.rt;
+    {
+        std::lock_guard lock(rt.attention_mutex);
+        if (rt.attention_seat == worker.seat.id) rt.attention_seat = 0;
+    }
+    std::lock_guard lock(rt.mutex);
+    worker.next_free = rt.free_workers;
+    rt.free_workers = &worker;
+}
+
+void runtime_ref(mc_runtime& rt) noexcept {
+    rt.refs.fetch_add(1, std::memory_order_relaxed);  // whoever adds one has one
+}
+
+void runtime_unref(mc_runtime& rt) noexcept {
+    // acq_rel: the last one sees everything the others did.
+    if (rt.refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    for (Worker* worker = rt.free_workers; worker;) {
+        Worker* following = worker->next_free;
+        delete worker;
+        worker = following;
+    }
+    delete &rt;
+}
+
+void block_signals(Worker& worker) noexcept {
+    if (worker.signals_blocked) return;
+    sigset_t all;
+    sigfillset(&all);
+    for (int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS})
+        sigdelset(&all, synchronous);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    worker.signals_blocked = true;
+}
+
+void unblock_signals(Worker& worker) noexcept {
+    if (!worker.signals_blocked) return;
+    pthread_sigmask(SIG_SETMASK, &worker.rt->creator_mask, nullptr);
+    worker.signals_blocked = false;
+}
+
+static void carrier_main(void* argument) {
+    Worker& me = *static_cast<Worker*>(argument);
+    mc_runtime& rt = *me.rt;
+    char title[32];
+    std::snprintf(title, sizeof title, "%.11s/%u", rt.name, static_cast<unsigned>(me.seat.id));
+    thread_name(title);
+    this_thread().worker = &me;
+    me.signals_blocked = true;  // inherited from launch_carrier
+    overflow_enter_thread();
+    me.home.adopt_thread();
+    if (rt.thread_start) rt.thread_start(rt.hooks_arg);
+
+    while (rt.baton.acquire_as_carrier(me.seat)) drive(me, nullptr);
+
+    if (rt.thread_stop) rt.thread_stop(rt.hooks_arg);
+    me.home.forget_thread();
+    overflow_leave_thread();
+    this_thread().worker = nullptr;
+    retire_worker(me);
+    {
+        std::lock_guard lock(rt.mutex);
+        rt.threads.fetch_sub(1, std::memory_order_seq_cst);
+        rt.thread_ended.notify_all();
+    }
+    runtime_unref(rt);
+}
+
+}  // namespace mc
+
+using namespace mc;
+
+SeatT* mc_runtime::prepare_carrier() noexcept {
+    if (closed.load(std::memory_order_relaxed)) return nullptr;
+    // seq_cst: counted before it is looked for, see mc_runtime_destroy.
+    const std::uint32_t now = threads.fetch_add(1, std::memory_order_seq_cst) + 1;
+    Worker* worker = now <= max_threads ? new_worker(*this) : nullptr;
+    if (!worker) {
+        threads.fetch_sub(1, std::memory_order_seq_cst);
+        return nullptr;
+    }
+    worker->seat.carrier = true;
+    return &worker->seat;
+}
+
+bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
+    runtime_ref(*this);
+    // It starts idle, so with signals blocked.
+    sigset_t all, before;
+    sigfillset(&all);
+    for (int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS})
+        sigdelset(&all, synchronous);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = mc::thread_start(carrier_main, seat.owner, kCarrierStack);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (error) {
+        runtime_unref(*this);
+        return false;
+    }
+    const std::uint32_t now = threads.load(std::memory_order_relaxed);
+    std::uint32_t peak = threads_peak.load(std::memory_order_relaxed);  // statistics
+    while (now > peak && !threads_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+    }
+    return true;
+}
+
+void mc_runtime::discard_carrier(SeatT& seat) noexcept {
+    retire_worker(*static_cast<Worker*>(seat.owner));
+    threads.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+bool mc_runtime::should_leave(bool drives) noexcept {
+    if (closed.load(std::memory_order_seq_cst)) return true;
+    if (!drives) return false;
+    return stopping.load(std::memory_order_seq_cst) || unbound.load(std::memory_order_seq_cst) == 0;
+}
+
+bool mc_runtime::stranded() noexcept {
+    return threads.load(std::memory_order_relaxed) == 0 && !runner.load(std::memory_order_relaxed) &&
+           baton.has_work() && word::state(baton.peek()) == word::FREE;
+}
+
+bool mc_runtime::may_lend() noexcept {
+    if (!host.may_lend) return true;
+    HookScope scope(this_thread().task);
+    return host.may_lend(host.self) != 0;
+}
+
+void mc_runtime::attention(std::uint32_t holder) noexcept {
+    // Relaxed first: waiters ask again and again.
+    if (attention_sent.load(std::memory_order_relaxed)) return;
+    if (attention_sent.exchange(true, std::memory_order_seq_cst)) return;
+    std::lock_guard lock(attention_mutex);
+    if (attention_seat == holder)
+        host.attention(host.self);
+    else
+        attention_sent.store(false, std::memory_order_seq_cst);  // it changes hands now: ask again
+}
+
+void mc_runtime::dropped(NodeT& node) noexcept {
+    // An attach that timed out: the node was its task, and nobody else knows it.
+    mc_task& task = static_cast<mc_task&>(node);
+    retire_worker(*task.worker);
+    mc_task_unref(&task);
+}
+
+namespace mc {
+
+void call_attention(mc_runtime& rt) noexcept {
+    if (!rt.host.attention) return;
+    const word::Word w = rt.baton.peek();
+    if (word::state(w) == word::HELD) rt.attention(word::seat(w));
+}
+
+}  // namespace mc

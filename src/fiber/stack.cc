@@ -1,0 +1,177 @@
+// The stack pool.
+//
+// Stacks are carved from arenas, large anonymous mappings that are reserved without being backed, so that
+// a hundred thousand stacks need a few dozen mappings. Nothing is ever unmapped: what a burst left
+// behind is address space, not memory.
+//
+// I1  A stack belongs to its size class for ever; the class follows from the size in the handle.
+// I2  Free stacks are listed outside themselves, so that a free stack need not keep a page.
+// I3  Room in both lists is made when a stack is carved: releasing never allocates and never fails.
+// I4  Only `hot` stacks keep the pages they have touched, and their sizes sum up to at most kept_bytes a
+//     class (but at least kept_least stacks). Hot ones are used first and last used first.
+// Rejected: a mapping per stack (two per guarded one, and the kernel's limit is 65,530); links inside free
+// stacks (a resident page each).
+// SPDX-License-Identifier: BSL-1.0
+#include "fiber/stack.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+
+#include "fiber/annotate.h"
+#include "fiber/guard.h"
+#include "platform/platform.h"
+
+namespace mc {
+namespace {
+
+constexpr std::size_t least_pages = 4;
+constexpr std::size_t most_pages = std::size_t{1} << 24;
+constexpr unsigned classes = 1 + 4 * (24 - 2);
+
+constexpr std::size_t kept_bytes = std::size_t{256} << 20;
+constexpr std::size_t kept_least = 16;
+
+constexpr std::size_t first_batch = 16;                       // stacks
+constexpr std::size_t largest_arena = std::size_t{1} << 30;  // bytes
+
+// Four sizes to each power of two.
+struct SizeClass {
+    unsigned index;
+    std::size_t pages;
+};
+
+constexpr SizeClass size_class(std::size_t pages) noexcept {
+    if (pages <= least_pages) return {0, least_pages};
+    const auto power = static_cast<unsigned>(std::bit_width(pages - 1)) - 1;  // 2^power < pages <= 2^(power+1)
+    const std::size_t step = std::size_t{1} << (power - 2);
+    const std::size_t steps = (pages - (std::size_t{1} << power) + step - 1) / step;  // 1 to 4
+    return {(power - 2) * 4 + static_cast<unsigned>(steps), (4 + steps) * step};
+}
+
+static_assert(size_class(5).pages == 5 && size_class(8).pages == 8 && size_class(9).pages == 10);
+static_assert(size_class(size_class(65).pages).index == size_class(65).index);
+static_assert(size_class(most_pages).index + 1 == classes && size_class(most_pages).pages == most_pages);
+
+struct List {
+    char** stacks = nullptr;
+    std::size_t count = 0;
+    std::size_t room = 0;
+
+    bool make_room(std::size_t wanted) noexcept {
+        if (wanted <= room) return true;
+        const std::size_t larger = std::max(wanted, room + room / 2 + first_batch);
+        void* moved = std::realloc(stacks, larger * sizeof *stacks);
+        if (moved == nullptr) return false;
+        stacks = static_cast<char**>(moved);
+        room = larger;
+        return true;
+    }
+    void push(char* stack) noexcept { stacks[count++] = stack; }
+    char* pop() noexcept { return stacks[--count]; }
+};
+
+struct Class {
+    List hot;
+    List cold;
+    std::size_t carved = 0;
+    char* next = nullptr;  // of the arena being carved
+    char* end = nullptr;
+    std::size_t batch = first_batch;  // stacks in the next arena
+};
+
+// Guards `pool`. Held for a few loads and stores; for a system call only when an arena is used up.
+constinit std::mutex lock;
+constinit Class pool[classes];
+
+std::size_t page_size() noexcept {
+    static const std::size_t size = [] {
+        // A fork must not catch the lock in another thread's hands.
+        pthread_atfork([] { lock.lock(); }, [] { lock.unlock(); }, [] { lock.unlock(); });
+        return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    }();
+    return size;
+}
+
+std::size_t hot_limit(std::size_t size) noexcept { return std::max(kept_bytes / size, kept_least); }
+
+// With the lock. Takes what it gets: near a limit on address space an arena may shrink to one stack.
+bool map_arena(Class& c, std::size_t slot) noexcept {
+    std::size_t count = std::clamp(largest_arena / slot, std::size_t{1}, c.batch);
+    for (;; count /= 2) {
+        if (count == 0) return false;
+        void* memory = mmap(nullptr, count * slot, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (memory == MAP_FAILED) continue;
+        // A huge page would back dozens of stacks when one is touched.
+        madvise(memory, count * slot, MADV_NOHUGEPAGE);
+        c.next = static_cast<char*>(memory);
+        c.end = c.next + count * slot;
+        c.batch *= 2;
+        return true;
+    }
+}
+
+// With the lock: address space that was never a stack, or null.
+char* carve(Class& c, std::size_t slot, std::size_t hot_most) noexcept {
+    if (c.next == c.end && !map_arena(c, slot)) return nullptr;
+    const std::size_t total = c.carved + 1;
+    if (!c.cold.make_room(total) || !c.hot.make_room(std::min(total, hot_most))) return nullptr;
+    char* const slot_start = c.next;
+    c.next += slot;
+    c.carved = total;
+    return slot_start;
+}
+
+}  // namespace
+
+bool stack_allocate(std::size_t size, Stack& out) noexcept {
+    const std::size_t page = page_size();
+    if (size > most_pages * page / annotate::stack_factor) return false;
+    if (fault_hits(Fault::stack)) return false;
+    const SizeClass sc = size_class((size * annotate::stack_factor + page - 1) / page);
+    const std::size_t usable = sc.pages * page;
+    Class& c = pool[sc.index];
+
+    char* fresh;
+    {
+        const std::lock_guard hold(lock);
+        if (c.hot.count != 0) {
+            out = {c.hot.pop(), usable};
+            return true;
+        }
+        if (c.cold.count != 0) {
+            out = {c.cold.pop(), usable};
+            return true;
+        }
+        fresh = carve(c, page + usable, hot_limit(usable));
+    }
+    if (fresh == nullptr) return false;
+    guard_page(fresh, page);
+    annotate::stack_mapped(fresh + page, usable);
+    out = {fresh + page, usable};
+    return true;
+}
+
+void stack_release(const Stack& stack) noexcept {
+    const std::size_t page = page_size();
+    Class& c = pool[size_class(stack.size / page).index];
+    const std::size_t hot_most = hot_limit(stack.size);
+    {
+        const std::lock_guard hold(lock);
+        if (c.hot.count < hot_most) {
+            c.hot.push(stack.base);
+            return;
+        }
+    }
+    madvise(stack.base, stack.size, MADV_DONTNEED);
+    const std::lock_guard hold(lock);
+    c.cold.push(stack.base);
+}
+
+}  // namespace mc
