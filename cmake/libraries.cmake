@@ -6,7 +6,8 @@ find_package(Threads REQUIRED)
 
 # A compiler that inlined across the switch, or that cached a thread-local address over it, would
 # break tasks that change thread: no link-time optimisation, whatever the environment's flags say.
-target_compile_options(multicore_objects PRIVATE -fno-lto -ftls-model=initial-exec -ffunction-sections)
+target_compile_options(multicore_objects PRIVATE -fno-lto -ftls-model=initial-exec -ffunction-sections
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
 set_target_properties(multicore_objects PROPERTIES
   POSITION_INDEPENDENT_CODE ON
   INTERPROCEDURAL_OPTIMIZATION OFF
@@ -59,3 +60,5 @@ set_target_properties(multicore_static PROPERTIES
 target_link_libraries(multicore_static INTERFACE Threads::Threads stdc++)
 # Extensions that the program loads must find the runtime inside it.
 target_link_options(multicore_static INTERFACE LINKER:--export-dynamic-symbol=mc_ext_slot_1)
+# Tests and benchmarks of the inside see src/fiber, whose inline switch calls Boost.Context by name.
+target_link_libraries(multicore_static INTERFACE $<BUILD_INTERFACE:$<TARGET_FILE:Boost::context>>)

@@ -5,7 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 jobs=$(nproc)
 
-build_packages="g++ cmake ninja-build pkg-config libboost-context-dev libboost-dev libgtest-dev
+build_packages="g++ cmake ninja-build pkg-config libboost-context-dev libgtest-dev
     libbenchmark-dev liblua5.4-dev lua5.4 libssl-dev"
 check_packages="clang clang-format"
 

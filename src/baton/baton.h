@@ -41,7 +41,8 @@ public:
     virtual bool should_leave(bool drives) noexcept = 0;        // a waiting carrier: has it to end
     virtual bool stranded() noexcept = 0;                       // ready tasks, but no carrier can be had
     virtual bool needs_poller() noexcept = 0;                   // the reactor waits and nobody polls
-    virtual void dropped(Node<Sys>& node) noexcept = 0;         // with the baton: a GONE node left the line
+    // With the baton: a node left the line whose thread does not wait (any more, or just now).
+    virtual void dropped(Node<Sys>& node) noexcept = 0;
     virtual void woke() noexcept = 0;                           // any thread: a sleeping thread was woken
 
 protected:
@@ -104,8 +105,9 @@ public:
     bool acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept;
 
     // The same for a node that somebody else posts: waits until posted() says so, and then for the baton.
-    // The seat's state must have been SPIN since before anybody could post. False, before it was posted:
-    // `until` has passed, or the ready tasks are stranded; the seat still waits: call again.
+    // The seat's state must have been SPIN since before anybody could post. False, and not yet posted:
+    // `until` has passed, or the ready tasks are stranded; the seat still waits: call again. Once it is
+    // posted `until` does not matter.
     template <class Posted>
     bool await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept;
 
@@ -127,8 +129,18 @@ public:
     template <class StillNone>
     void pause(SeatT& me, StillNone still_none) noexcept;
 
+    // By the holder, for another seat of the same thread: from now on that one holds.
+    void rename(SeatT& to) noexcept {
+        // Relaxed: no other thread reads what this one wrote before it holds itself.
+        word_.store(word::with(word_.load(std::memory_order_relaxed), word::HELD, to.id),
+                    std::memory_order_relaxed);
+    }
+
     // By the holder: a task became ready.
     void push(NodeT* node) noexcept;
+
+    // The same, also from a signal handler that has interrupted the holder anywhere.
+    void push_from_anywhere(NodeT* node) noexcept;
 
     // By the holder: nodes posted by others join the line.
     void drain() noexcept {
@@ -171,18 +183,16 @@ public:
     bool asked_for_poller() const noexcept { return hint_.load(std::memory_order_relaxed) & kPoll; }
     void rouse_for_poll() noexcept;
 
-    void rouse_any() noexcept { idle_.rouse_any(); }
-    void rouse_all() noexcept {
-        idle_.rouse_all();
-        if (SeatT* s = standby_.load(std::memory_order_seq_cst)) s->wake();
-    }
+    // Any thread: one that waits looks again, and looks after the reactor before it sleeps.
+    void rouse_any() noexcept;
+    void rouse_all() noexcept;
+    // Any thread: one more carrier could be started now than a moment ago.
+    void room_for_carrier() noexcept;
+    // By a thread that leaves the runtime and may have been the reactor's poller.
+    void leave_poller() noexcept;
 
     void set_times(const BatonTimes& times) noexcept { times_ = times; }
     word::Word peek() const noexcept { return word_.load(std::memory_order_seq_cst); }
-    bool held_by(const SeatT& me) const noexcept {
-        // Relaxed: a thread's own id stands there only while it holds.
-        return static_cast<std::uint32_t>(word_.load(std::memory_order_relaxed)) == (me.id << 2 | word::HELD);
-    }
 
 private:
     enum Hint : std::uint32_t { kInbox = 1, kPoll = 2 };
@@ -196,11 +206,18 @@ private:
     bool grant_seat(SeatT& me, SeatT& to) noexcept;
     bool grant_standby(SeatT& me) noexcept;
     bool rouse() noexcept;
+    bool start_carrier() noexcept;
+    void rouse_watcher() noexcept;
+    NodeT* live_head() noexcept;
+    template <class Posted>
+    bool wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted, bool own_node) noexcept;
+    bool stop_waiting(SeatT& me) noexcept;
+    bool can_work(const SeatT& me) noexcept;
     bool free(SeatT& me) noexcept;
     void put_back(SeatT& me, word::Word lent) noexcept;
     bool retake(SeatT& me, word::Word from) noexcept;
     bool wake(SeatT& seat) noexcept;
-    bool stop_standing_by(SeatT& me) noexcept;
+    void stop_standing_by(SeatT& me) noexcept;
     std::uint64_t spin_end() const noexcept { return Sys::one_cpu() ? 0 : Sys::now() + kSpin; }
     std::uint64_t slice_of(const NodeT& node) const noexcept {
         return node.returning ? times_.section_slice : times_.slice;
@@ -215,6 +232,7 @@ private:
     Atomic<std::uint64_t> turn_{0};          // turns_, for the watcher; single writer
     Atomic<word::Word> refused_{0};          // the lend that may not be taken (the host said no)
     Atomic<SeatT*> standby_{nullptr};        // the carrier that is next to run ready tasks
+    Atomic<SeatT*> granting_{nullptr};       // the standby that the holder is about to grant; by the holder
     Atomic<bool> watching_{false};           // the standby looks every slice even while parked
     IdleList<Sys> idle_{standby_};
     BatonClient<Sys>& client_;

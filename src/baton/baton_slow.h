@@ -101,10 +101,17 @@ bool Baton<Sys>::grant_seat(SeatT& me, SeatT& to) noexcept {
     return false;
 }
 
+// A standby that leaves might be granted the baton later, when its seat waits with a node: it clears
+// standby_ first and then waits while granting_ names it (stop_standing_by). Only the holder writes granting_: this one, or
+// the one that it was granted to.
 template <class Sys>
 bool Baton<Sys>::grant_standby(SeatT& me) noexcept {
     SeatT* standby = standby_.load(std::memory_order_seq_cst);
-    return standby && grant_seat(me, *standby);
+    if (!standby) return false;
+    granting_.store(standby, std::memory_order_seq_cst);  // before the second look
+    if (standby_.load(std::memory_order_seq_cst) == standby && grant_seat(me, *standby)) return true;
+    granting_.store(nullptr, std::memory_order_seq_cst);
+    return false;
 }
 
 template <class Sys>
@@ -135,8 +142,17 @@ bool Baton<Sys>::rouse() noexcept {
         if (blocked) client_.woke();
         return true;
     }
+    return start_carrier();
+}
+
+template <class Sys>
+bool Baton<Sys>::start_carrier() noexcept {
     SeatT* fresh = client_.prepare_carrier();
-    if (!fresh) return false;
+    if (!fresh) {
+        // An attached thread may have to run the tasks; it sleeps until it is told.
+        if (client_.stranded()) rouse_all();
+        return false;
+    }
     fresh->state.store(seat::WOKEN, std::memory_order_relaxed);  // published by the CAS
     SeatT* none = nullptr;
     // In the standby's place before it runs, so that nobody starts a second one meanwhile.
@@ -146,13 +162,17 @@ bool Baton<Sys>::rouse() noexcept {
     }
     if (client_.launch_carrier(*fresh)) return true;
     stop_standing_by(*fresh);
-    if (!fresh->leave(seat::BUSY)) {
-        // It was granted the baton before it existed.
+    while (!fresh->leave(seat::BUSY)) {
+        if (!fresh->granted()) continue;  // it was WOKEN
+        // It was granted the baton before it existed. Nobody looks at the hint for it: all are woken below.
+        granting_.store(nullptr, std::memory_order_seq_cst);
+        fresh->state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2), on its behalf
         word_.store(word::with(word_.load(std::memory_order_relaxed), word::FREE, 0),
                     std::memory_order_seq_cst);
+        break;
     }
     client_.discard_carrier(*fresh);
-    idle_.rouse_all();  // others may have relied on it
+    rouse_all();  // others may have relied on it
     return false;
 }
 
@@ -160,8 +180,23 @@ template <class Sys>
 void Baton<Sys>::rouse_for_poll() noexcept {
     if (!client_.needs_poller())
         hint_.fetch_and(~static_cast<std::uint32_t>(kPoll), std::memory_order_seq_cst);
-    else
+    else if (!rouse())
+        rouse_any();
+}
+
+template <class Sys>
+void Baton<Sys>::rouse_any() noexcept {
+    if (SeatT* standby = standby_.load(std::memory_order_seq_cst))
+        wake(*standby);
+    else if (idle_.rouse_any())
         rouse();
+}
+
+template <class Sys>
+void Baton<Sys>::rouse_all() noexcept {
+    const bool open = idle_.rouse_all();
+    if (SeatT* standby = standby_.load(std::memory_order_seq_cst)) wake(*standby);
+    if (open) rouse();
 }
 
 template <class Sys>
@@ -182,14 +217,25 @@ void Baton<Sys>::retake_lend(SeatT& me, word::Word lent) noexcept {
         rouse_for_poll();
 }
 
+// The first node in the line that still waits.
+template <class Sys>
+Node<Sys>* Baton<Sys>::live_head() noexcept {
+    for (;;) {
+        NodeT* head = line_.front();
+        if (!head || !head->seat) return head;
+        // Relaxed: read again by whoever grants or wakes it.
+        const std::uint32_t state = head->seat->state.load(std::memory_order_relaxed);
+        if (state != seat::GONE && state != seat::BUSY) return head;
+        line_.remove(head);
+        client_.dropped(*head);
+    }
+}
+
 template <class Sys>
 void Baton<Sys>::lend_slow(SeatT& me) noexcept {
-    word::Word lent;
-    SeatT* first = nullptr;
-    bool head_is_thread = false;
-    do {
+    for (;;) {
         drain();
-        NodeT* head = line_.front();
+        NodeT* head = live_head();
         if (head && head_due(head, Sys::now())) {
             if (!head->seat) {
                 if (grant_standby(me)) return;
@@ -197,19 +243,22 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
                 pop_front();
                 if (grant_seat(me, *head->seat)) return;
                 client_.dropped(*head);
-                head = line_.front();
+                continue;
             }
         }
-        head_is_thread = head && head->seat;
-        first = line_.first_seat();  // seats outlive the runtime's use of them: safe to wake later
-        lent = word_.load(std::memory_order_relaxed) + word::kLend;
+        const bool head_is_thread = head && head->seat;
+        SeatT* first = line_.first_seat();  // seats outlive the runtime's use of them: safe to wake later
+        const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
         word_.store(lent, std::memory_order_seq_cst);  // L2, L3
-    } while ((hint_.load(std::memory_order_seq_cst) & kInbox) && retake(me, lent));
-    // Whoever comes first takes it. A thread at the head takes it itself; it only has to be awake.
-    if (head_is_thread) {
-        wake(*first);
-    } else if (line_.ready_tasks() > 0) {
-        if (!rouse() && first) wake(*first);
+        if ((hint_.load(std::memory_order_seq_cst) & kInbox) && retake(me, lent)) continue;
+        // Whoever comes first takes it. A thread at the head takes it itself; it only has to be awake. If its
+        // wait has just ended, those behind it must not sleep on.
+        if (head_is_thread) {
+            if (!wake(*first) && retake(me, lent)) continue;
+        } else if (line_.ready_tasks() > 0 && !rouse() && first && !wake(*first)) {
+            rouse_all();
+        }
+        break;
     }
     if (asked_for_poller()) rouse_for_poll();
 }
@@ -264,7 +313,7 @@ GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
         SeatT* first = line_.first_seat();
         if (!free(me)) continue;
         if (rouse()) return GaveUp::yes;
-        if (first && first != &me) wake(*first);
+        if (first && first != &me && !wake(*first)) rouse_all();
         return GaveUp::stuck;
     }
 }
@@ -272,6 +321,8 @@ GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
 template <class Sys>
 template <class StillNone>
 void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
+    drain();
+    live_head();  // nobody looks at the line for long: what has timed out at its head goes now
     const word::Word paused = word::with(word_.load(std::memory_order_relaxed), word::PAUSED, 0);
     word_.store(paused, std::memory_order_seq_cst);
     // A driver that arrived before the store saw HELD and queued.
@@ -283,12 +334,25 @@ void Baton<Sys>::push(NodeT* node) noexcept {
     line_.push_back(node);
     // Where the host can be told to let others in, a thread watches that the holder does, if there is one.
     // It stays awake for some slices, so that this is no wake per push.
-    if (times_.attention && !watching_.load(std::memory_order_relaxed)) {
-        if (SeatT* standby = standby_.load(std::memory_order_relaxed))
-            wake(*standby);
-        else
-            idle_.rouse_carrier(nullptr);
-    }
+    rouse_watcher();
+}
+
+template <class Sys>
+void Baton<Sys>::push_from_anywhere(NodeT* node) noexcept {
+    inbox_.push(node);
+    // Relaxed: only this thread, which holds, clears it; a drain that this interrupts has yet to empty
+    // the inbox.
+    if (!(hint_.load(std::memory_order_relaxed) & kInbox)) hint_.fetch_or(kInbox, std::memory_order_seq_cst);
+    rouse_watcher();
+}
+
+template <class Sys>
+void Baton<Sys>::rouse_watcher() noexcept {
+    if (!times_.attention || watching_.load(std::memory_order_relaxed)) return;
+    if (SeatT* standby = standby_.load(std::memory_order_relaxed))
+        wake(*standby);
+    else
+        idle_.rouse_carrier(nullptr);
 }
 
 template <class Sys>
@@ -304,11 +368,11 @@ void Baton<Sys>::post(NodeT* node) noexcept {
     SeatT* thread = node->seat;  // before the push: afterwards the node may be gone
     inbox_.push(node);
     const bool first = !(hint_.fetch_or(kInbox, std::memory_order_seq_cst) & kInbox);
-    // Not the first: whoever was has seen to it that somebody looks. But a thread can help itself.
+    // Not the first: whoever was has seen to it that somebody looks. But a thread can help itself, and the
+    // first may have found nobody.
     if (!first && !thread) return;
     word::Word w = word_.load(std::memory_order_seq_cst);  // L3
     if (word::state(w) == word::HELD) {
-        if (!first) return;
         SeatT* standby = standby_.load(std::memory_order_seq_cst);
         // An awake standby sees the hint before it sleeps, and then calls heavy_fence in our place.
         if (!standby || standby->state.load(std::memory_order_seq_cst) != seat::SPIN) {
@@ -316,12 +380,7 @@ void Baton<Sys>::post(NodeT* node) noexcept {
             w = word_.load(std::memory_order_seq_cst);
         }
         if (word::state(w) == word::HELD) {
-            if (times_.attention && !thread && !watching_.load(std::memory_order_relaxed)) {
-                if (standby)
-                    wake(*standby);
-                else
-                    idle_.rouse_carrier(nullptr);
-            }
+            if (!thread) rouse_watcher();
             return;
         }
     }
@@ -335,6 +394,12 @@ void Baton<Sys>::post(NodeT* node) noexcept {
 // ---- waiting ----
 
 template <class Sys>
+template <class Posted>
+bool Baton<Sys>::await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept {
+    return wait_in_line(me, node, until, posted, false);
+}
+
+template <class Sys>
 bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
     if (try_take(me)) return true;
     if (until == 0) return false;
@@ -342,12 +407,19 @@ bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
     node.since = Sys::now();
     inbox_.push(&node);
     hint_.fetch_or(kInbox, std::memory_order_seq_cst);
-    return await(me, node, until, [] { return true; });
+    return wait_in_line(me, node, until, [] { return true; }, true);
+}
+
+// The poller's role may have been this thread's.
+template <class Sys>
+void Baton<Sys>::leave_poller() noexcept {
+    if (client_.needs_poller()) rouse_any();
 }
 
 template <class Sys>
 template <class Posted>
-bool Baton<Sys>::await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept {
+bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted,
+                              bool own_node) noexcept {
     std::uint64_t spin_until = spin_end();
     std::uint64_t waits_since = 0;
     for (;;) {
@@ -369,23 +441,32 @@ bool Baton<Sys>::await(SeatT& me, NodeT& node, std::uint64_t until, Posted poste
             continue;
         }
         if (!queued && (now >= until || client_.stranded())) return false;
-        if (now >= until && me.leave(seat::GONE)) return false;
-        if (!me.prepare_to_block()) continue;
-        if (queued) Sys::heavy_fence();  // L1
-        const bool queued_now = posted();
-        if (queued_now != queued || (queued && takeable(me, word_.load(std::memory_order_seq_cst)))) {
-            me.look_again();
+        if (queued && own_node && now >= until) {
+            // The hint may be this thread's, and others who post rely on it to look: L1.
+            Sys::heavy_fence();
+            if (!takeable(me, word_.load(std::memory_order_seq_cst)) && me.leave(seat::GONE)) {
+                leave_poller();
+                return false;
+            }
             continue;
         }
-        std::uint64_t block_until = until;
+        // Once somebody else has posted the node, it is in the line for good.
+        std::uint64_t block_until = queued && !own_node ? kForever : until;
         if (queued && times_.attention) {
             const std::uint64_t tick = now + (ask ? times_.slice : slice_of(node));
             if (tick < block_until) block_until = tick;
         }
-        idle_.add(me, false);
-        Sys::block(me, block_until);
-        idle_.remove(me);
+        // Listed before the last look, so that rouse_all finds whoever has looked.
+        bool open_wish = idle_.add(me, false);
+        if (me.prepare_to_block()) {
+            if (queued) Sys::heavy_fence();  // L1
+            if (posted() == queued &&
+                !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) : client_.stranded()))
+                Sys::block(me, block_until);
+        }
+        open_wish |= idle_.remove(me);
         if (me.look_again()) spin_until = spin_end();
+        if (open_wish && !me.granted()) rouse();
     }
     me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
     if (client_.needs_poller()) ask_for_poller();
@@ -393,14 +474,37 @@ bool Baton<Sys>::await(SeatT& me, NodeT& node, std::uint64_t until, Posted poste
 }
 
 template <class Sys>
+void Baton<Sys>::room_for_carrier() noexcept {
+    const word::State now = word::state(word_.load(std::memory_order_seq_cst));
+    if ((now == word::FREE || now == word::LENT) && has_work()) rouse();
+}
+
+template <class Sys>
 bool Baton<Sys>::has_work() noexcept {
     return line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox);
 }
 
+// Afterwards nobody grants it the baton but as the owner of a node.
 template <class Sys>
-bool Baton<Sys>::stop_standing_by(SeatT& me) noexcept {
+void Baton<Sys>::stop_standing_by(SeatT& me) noexcept {
     SeatT* self = &me;
-    return standby_.compare_exchange_strong(self, nullptr, std::memory_order_seq_cst);
+    standby_.compare_exchange_strong(self, nullptr, std::memory_order_seq_cst);
+    while (granting_.load(std::memory_order_seq_cst) == &me && !me.granted()) Sys::yield_cpu();
+}
+
+// By a carrier: stops waiting. False: it has been granted, or has to look again.
+template <class Sys>
+bool Baton<Sys>::stop_waiting(SeatT& me) noexcept {
+    if (idle_.remove(me)) rouse();  // off the list, so that nobody makes it the standby any more
+    stop_standing_by(me);
+    return me.leave(seat::BUSY);
+}
+
+// A seat that waits for any ready task has something to do. The word first: what its last writer did to
+// the line is visible then (L2).
+template <class Sys>
+bool Baton<Sys>::can_work(const SeatT& me) noexcept {
+    return takeable(me, word_.load(std::memory_order_seq_cst)) && has_work();
 }
 
 template <class Sys>
@@ -416,7 +520,7 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     bool holding = true;
     for (;;) {
         if (me.granted()) break;
-        if (client_.should_leave(me.drives) && me.leave(seat::BUSY)) {
+        if (client_.should_leave(me.drives) && stop_waiting(me)) {
             holding = false;
             break;
         }
@@ -462,8 +566,7 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         if (!standby) idle_.add(me, true);
         if (!me.prepare_to_block()) continue;
         if (hint_.load(std::memory_order_seq_cst) & kInbox) Sys::heavy_fence();  // L1, for post
-        if ((has_work() && takeable(me, word_.load(std::memory_order_seq_cst))) ||
-            client_.should_leave(me.drives)) {  // L2
+        if (can_work(me) || client_.should_leave(me.drives)) {  // L2
             me.look_again();
             continue;
         }
@@ -479,18 +582,24 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             idle_since = Sys::now();
         } else if (surplus && Sys::now() >= until && idle_.remove_surplus(me, times_.keep_idle - 1)) {
             // Nobody can rouse it any more. What it was roused for just before it sees in `work`.
-            if (!(has_work() && takeable(me, word_.load(std::memory_order_seq_cst))) &&
-                me.leave(seat::BUSY)) {
+            if (!can_work(me) && stop_waiting(me)) {
                 holding = false;
                 break;
             }
         }
     }
-    idle_.remove(me);
-    stop_standing_by(me);
+    if (holding) {
+        // Who wished for a carrier meanwhile has one: the holder looks.
+        idle_.remove(me);
+        stop_standing_by(me);
+        if (granting_.load(std::memory_order_relaxed) == &me) granting_.store(nullptr, std::memory_order_seq_cst);
+        me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    }
     watching_.store(false, std::memory_order_relaxed);
-    me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
-    if (holding && client_.needs_poller()) ask_for_poller();
+    if (!holding)
+        leave_poller();
+    else if (client_.needs_poller())
+        ask_for_poller();
     return holding;
 }
 

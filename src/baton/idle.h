@@ -2,7 +2,8 @@
 //
 // Last in, first out: the warm ones work, the cold ones time out. rouse() is async-signal-safe: it never
 // waits for the list's lock. If the lock is taken, it leaves its wish, and whoever holds the lock sees
-// to it before it is done.
+// to it before it is done. If there is nobody to wake, it says so (an open wish), and its caller has to
+// find somebody: the one whose wish it was has gone.
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
@@ -16,8 +17,8 @@ public:
     explicit IdleList(typename Sys::template Atomic<Seat<Sys>*>& standby) noexcept : standby_(standby) {}
 
     // `can_run`: its thread waits for any ready task; else it waits with a task of its own, and is listed
-    // only so that rouse_any and rouse_all find it.
-    void add(Seat<Sys>& seat, bool can_run) noexcept {
+    // only so that rouse_any and rouse_all find it. True, here and below: a wish is left open.
+    bool add(Seat<Sys>& seat, bool can_run) noexcept {
         lock();
         if (!seat.idle_listed) {
             seat.idle_prev = nullptr;
@@ -28,16 +29,17 @@ public:
             seat.idle_can_run = can_run;
             if (can_run) ++carriers_;
         }
-        unlock();
+        return unlock();
     }
 
-    void remove(Seat<Sys>& seat) noexcept {
+    bool remove(Seat<Sys>& seat) noexcept {
         lock();
         if (seat.idle_listed) unlink(seat);
-        unlock();
+        return unlock();
     }
 
-    // Removes the seat if more than `keep` carriers are listed. True: removed.
+    // Removes the seat if more than `keep` carriers are listed. True: removed; it has to look for work once
+    // more, as there may have been a wish that it could have served.
     bool remove_surplus(Seat<Sys>& seat, std::uint32_t keep) noexcept {
         lock();
         const bool surplus = seat.idle_listed && carriers_ > keep;
@@ -56,24 +58,24 @@ public:
     }
 
     // Wakes one listed thread of any kind.
-    void rouse_any() noexcept {
+    bool rouse_any() noexcept {
         lock();
         if (Seat<Sys>* seat = head_) {
             unlink(*seat);
             seat->wake();
         }
-        unlock();
+        return unlock();
     }
 
     // Wakes all.
-    void rouse_all() noexcept {
+    bool rouse_all() noexcept {
         lock();
         while (head_) {
             Seat<Sys>* seat = head_;
             unlink(*seat);
             seat->wake();
         }
-        unlock();
+        return unlock();
     }
 
 private:
@@ -121,7 +123,7 @@ private:
                 Sys::yield_cpu();
         }
     }
-    void unlock() noexcept { grant_wishes(nullptr); }
+    bool unlock() noexcept { return !grant_wishes(nullptr); }
 
     typename Sys::template Atomic<bool> lock_{false};
     typename Sys::template Atomic<bool> wish_{false};

@@ -67,14 +67,9 @@ struct Seat {
         return true;
     }
 
-    // By the own thread: SPIN or WOKEN to PARKED. False: it has been granted.
-    bool prepare_to_block() noexcept {
-        std::uint32_t old = state.load(std::memory_order_relaxed);
-        do {
-            if (old == seat::GRANTED) return false;
-        } while (!state.compare_exchange_weak(old, seat::PARKED, std::memory_order_seq_cst));
-        return true;
-    }
+    // By the own thread: SPIN to PARKED. False: granted, or woken since it last looked; then it is in SPIN
+    // and must look again: whoever woke it relies on that.
+    bool prepare_to_block() noexcept { return leave(seat::PARKED); }
 
     // By the own thread, after blocking or instead of it: back to SPIN unless granted. True: it had been
     // woken rather than timed out.
@@ -86,13 +81,15 @@ struct Seat {
         return old == seat::WOKEN;
     }
 
-    // By the own thread: stops waiting. False: it has been granted meanwhile.
+    // By the own thread, awake: stops waiting. False: as in prepare_to_block.
     bool leave(seat::State to) noexcept {
         std::uint32_t old = state.load(std::memory_order_relaxed);
-        do {
+        for (;;) {
             if (old == seat::GRANTED) return false;
-        } while (!state.compare_exchange_weak(old, to, std::memory_order_seq_cst));
-        return true;
+            const bool woken = old == seat::WOKEN;
+            const std::uint32_t fresh = woken ? seat::SPIN : to;
+            if (state.compare_exchange_weak(old, fresh, std::memory_order_seq_cst)) return !woken;
+        }
     }
 };
 

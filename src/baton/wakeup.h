@@ -59,7 +59,8 @@ public:
                 fresh = (fresh & ~(wait::kKinds | wait::kReasons)) | reason << wait::kReasonShift;
                 if (reason == wait::UNPARKED) fresh &= ~static_cast<std::uint32_t>(wait::PERMIT);
             }
-            if (fresh == old) return false;
+            // A mark that is set already is written again: its reader must see what was done before this call.
+            if (fresh == old && mark == 0) return false;
             if (word_.compare_exchange_weak(old, fresh, std::memory_order_seq_cst)) return mine;
         }
     }

@@ -39,12 +39,14 @@ void end_attachment(mc_task& task) noexcept {
     Worker& worker = *task.worker;
     end_task(task, MC_OK);
     stop_clock(task);
-    this_thread() = worker.outer;
+    this_thread().task = worker.outer.task;
+    this_thread().worker = worker.outer.worker;
     if (!this_thread().task || !this_thread().task->bound) pthread_setspecific(exit_key(), nullptr);
     if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1)
         rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
     else
         rt.baton.give_up(worker.seat, nullptr);
+    rt.baton.leave_poller();
     retire_worker(worker);
     mc_task_unref(&task);
 }
@@ -78,7 +80,8 @@ mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uin
     enlist_task(*task);
     task->attached = 1;
     task->started = true;
-    this_thread() = {task, worker};
+    this_thread().task = task;
+    this_thread().worker = worker;
     pthread_setspecific(exit_key(), &rt);
     start_clock(*task);
     hold(*worker, *task);

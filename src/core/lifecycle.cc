@@ -76,6 +76,7 @@ mc_runtime::mc_runtime(const mc_runtime_options& options, const mc_host& host_ho
       baton(*this, times_of(options, host_hooks)) {
     std::snprintf(name, sizeof name, "%s", options.name ? options.name : "multicore");
     pthread_sigmask(SIG_SETMASK, nullptr, &creator_mask);
+    can_lend.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);  // not shared yet
     lends.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);
 }
 
@@ -141,15 +142,15 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
         return MC_EBUSY;
     }
     runtime_ref(rt);  // a straggler's section may outlive the runtime on this thread
-    this_thread() = {nullptr, worker};
+    this_thread().task = nullptr;
+    this_thread().worker = worker;
     overflow_enter_thread();
     worker->home.adopt_thread();
     rt.drivers.fetch_add(1, std::memory_order_seq_cst);  // before it looks at the word; see Baton::pause
 
     bool holding = rt.baton.acquire(worker->seat, worker->node, kForever);
     while (holding && !rt.should_leave(true)) {
-        drive(*worker, nullptr);
-        holding = rt.baton.held_by(worker->seat);
+        holding = drive(*worker, nullptr);
         if (!holding) holding = rt.baton.acquire_as_carrier(worker->seat);
     }
     const bool closed = rt.closed.load(std::memory_order_seq_cst);
@@ -163,9 +164,11 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
         else
             rt.baton.give_up(worker->seat, nullptr);
     }
+    rt.baton.leave_poller();
     worker->home.forget_thread();
     overflow_leave_thread();
-    this_thread() = outer;
+    this_thread().task = outer.task;
+    this_thread().worker = outer.worker;
     retire_worker(*worker);
     runtime_unref(rt);
     if (closed) return MC_ESHUTDOWN;
@@ -183,7 +186,7 @@ int mc_enable(mc_runtime* rt, int enabled) {
     // seq_cst for simplicity: a rare call.
     if (enabled < 0) return rt->enabled.load(std::memory_order_seq_cst);
     const bool before = rt->enabled.exchange(enabled != 0, std::memory_order_seq_cst);
-    rt->lends.store(enabled != 0 && rt->host.way == MC_WAY_LEND, std::memory_order_seq_cst);
+    rt->lends.store(enabled != 0 && rt->can_lend.load(std::memory_order_seq_cst), std::memory_order_seq_cst);
     return before;
 }
 

@@ -80,6 +80,9 @@ void end_task(mc_task& task, mc_status result) noexcept {
                    "the task ended in a section: an mc_release without its mc_acquire");
         if (!task.holds_baton() && !rt.baton.reclaim(task.worker->seat)) take_back(task);
     }
+    if (!task.entered.empty() && task.started && result == MC_OK)
+        report(&rt, MC_EPERM, task.entered.back().site, task.name,
+               "the task ended in a section: an mc_enter without its mc_leave");
     task.entered.clear();
     task.scopes.clear();
     task.set_gate(gate::kHook);  // what the destroy hook releases is inline
@@ -153,7 +156,11 @@ void* mc_task_data(mc_task* task) {
 }
 
 void mc_task_set_data(mc_task* task, void* data) {
-    if (task) task->data.store(data, std::memory_order_release);
+    if (!task) return;
+    if (!holder_task())
+        report(&task->rt, MC_EPERM, nullptr, task->name, "mc_task_set_data without the baton: ignored");
+    else
+        task->data.store(data, std::memory_order_release);  // pairs with mc_task_data
 }
 
 const char* mc_task_name(mc_task* task) { return task ? task->name : nullptr; }

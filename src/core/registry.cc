@@ -39,6 +39,9 @@ void at_exit() {
     const mc_task* current = this_thread().task;
     std::lock_guard lock(registry_mutex());
     for (mc_runtime* rt = first_runtime; rt; rt = rt->registry_next) {
+        // Exit handlers that release keep the baton.
+        rt->can_lend.store(false, std::memory_order_seq_cst);
+        rt->lends.store(false, std::memory_order_seq_cst);
         if (current && &current->rt == rt && current->holds_baton()) continue;
         Worker* worker = new_worker(*rt);
         if (!worker) continue;

@@ -27,6 +27,8 @@ struct Worker {
     mc_runtime* rt = nullptr;
     mc_task* dead = nullptr;     // it ended on this thread; its stack is still to be dropped
     bool lost_baton = false;     // the task that came home does not hold: it was a straggler
+    bool called_home = false;    // with the baton; it runs tasks for want of carriers, but its own is due
+    Worker* stand_in = nullptr;  // of an attached thread: its part as a carrier, while it runs tasks
     bool signals_blocked = false;
     ThreadState outer;      // what the thread was before it came to this runtime
     Worker* next_free = nullptr;
@@ -53,13 +55,15 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
 
     // ---- with the baton ----
     mc_task* loaded = nullptr;       // whose registers the interpreter has
-    std::uint32_t last_seat = 0;     // the thread that ran interpreter code last
+    std::uint32_t last_seat = 0;     // the seat that ran interpreter code last
+    std::uint64_t last_thread = 0;   // and its thread: one that attaches again has a new seat
     std::uint64_t last_poll = 0;
     // Single writer (the holder), read by mc_runtime_stats.
     std::atomic<std::uint64_t> sections{0}, sections_inline{0}, handoffs{0}, longest_wait{0};
 
     // ---- any thread ----
-    std::atomic<bool> lends{true};        // sections open by default: enabled, and the host can lend
+    std::atomic<bool> can_lend{true};     // the host can, and the process does not exit
+    std::atomic<bool> lends{true};        // sections open by default: enabled and can_lend
     std::atomic<bool> enabled{true};
     std::atomic<bool> stopping{false};
     std::atomic<bool> shutting{false};    // no new tasks
@@ -111,7 +115,9 @@ void call_attention(mc_runtime& rt) noexcept;  // the holder computes and must l
 
 // ---- scheduling (schedule.cc): with the baton ----
 void hold(Worker& worker, mc_task& task) noexcept;         // this thread is about to run the task's code
-void drive(Worker& worker, NodeT* self) noexcept;          // home: runs ready tasks until the baton is gone
+// Home: runs ready tasks. False: the baton has been given away; true: it is this thread's, and either
+// `self` is next or the thread has to stop running tasks.
+bool drive(Worker& worker, NodeT* self) noexcept;
 void schedule_away(mc_task& task) noexcept;                // unbound: runs others until the task's turn
 void leave_straggler(mc_task& task) noexcept;              // unbound: never returns
 void make_ready(mc_task& task) noexcept;                   // any thread, by the claimer of its wait

@@ -77,12 +77,15 @@ void hold(Worker& worker, mc_task& task) noexcept {
     if (rt.attention_sent.load(std::memory_order_relaxed))
         rt.attention_sent.store(false, std::memory_order_relaxed);
     if (rt.last_seat != worker.seat.id) {
-        if (rt.last_seat != 0) add(rt.handoffs, 1);
         rt.last_seat = worker.seat.id;
+        const bool first = rt.last_thread == 0;
+        const bool other_thread = rt.last_thread != thread_number();
+        rt.last_thread = thread_number();
+        if (other_thread && !first) add(rt.handoffs, 1);
         if (rt.host.taken || rt.host.attention) {
             HookScope scope(&task);
             std::lock_guard lock(rt.attention_mutex);
-            if (rt.host.taken) rt.host.taken(rt.host.self, &task);
+            if (rt.host.taken && other_thread) rt.host.taken(rt.host.self, &task);
             rt.attention_seat = worker.seat.id;
         }
     }
@@ -96,13 +99,17 @@ void hold(Worker& worker, mc_task& task) noexcept {
     }
 }
 
-void drive(Worker& worker, NodeT* self) noexcept {
+bool drive(Worker& worker, NodeT* self) noexcept {
     mc_runtime& rt = *worker.rt;
-    mc_task* const own = this_thread().task;  // of an attached thread that drives because nobody else can
     while (!(worker.seat.drives && worker.seat.carrier && must_go_home(rt))) {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
+        // While a task runs here, nobody can grant the baton to `self`: its thread could not take it.
+        if (worker.called_home) return true;
+        if (self) self->seat->state.store(seat::SPIN, std::memory_order_relaxed);  // published with the word
         NodeT* node = rt.baton.next(worker.seat, self);
-        if (!node || node == self) return;
+        if (!node) return false;
+        if (node == self) return true;
+        if (self) self->seat->state.store(seat::BUSY, std::memory_order_relaxed);  // likewise
         mc_task& task = static_cast<mc_task&>(*node);
         if (ends_unrun(task)) {
             drop_task(task);
@@ -110,16 +117,18 @@ void drive(Worker& worker, NodeT* self) noexcept {
         }
         load(worker, task);
         Fiber::switch_to(worker.home, task.fiber);
-        this_thread().task = own;
+        this_thread().task = nullptr;
         if (mc_task* dead = worker.dead) {
             worker.dead = nullptr;
             bury(*dead);
         }
         if (worker.lost_baton) {
             worker.lost_baton = false;
-            return;
+            if (!self) return false;
+            rt.baton.acquire(worker.seat, worker.node, kForever);  // a turn missed meanwhile shows then
         }
     }
+    return true;
 }
 
 void schedule_away(mc_task& task) noexcept {
@@ -128,7 +137,7 @@ void schedule_away(mc_task& task) noexcept {
     stop_clock(task);
     if (rt.baton.asked_for_poller()) poll_reactor(rt);
     rt.baton.drain();
-    NodeT* node = rt.baton.front_task();
+    NodeT* node = worker.called_home ? nullptr : rt.baton.front_task();
     if (node == &task && !must_go_home(rt)) {
         rt.baton.pop_front();
         start_clock(task);
@@ -177,7 +186,7 @@ void make_ready(mc_task& task) noexcept {
     if (task.state.load(std::memory_order_relaxed) != MC_TASK_NEW)  // a task is NEW until it runs
         task.state.store(MC_TASK_READY, std::memory_order_relaxed);
     if (current && &current->rt == &rt && current->holds_baton())
-        rt.baton.push(&task);
+        rt.baton.push_from_anywhere(&task);  // mc_task_unpark may be called by a signal handler
     else
         rt.baton.post(&task);
 }
@@ -203,7 +212,11 @@ void deliver(ReactorWait* fired) noexcept {
         if (fired == &task.section_timer) {
             finish_unblock(task);  // begun by its claim
         } else {
+            // Once posted, the task may end, and its runtime with it: this thread may be another runtime's.
+            mc_runtime& rt = task.rt;
+            runtime_ref(rt);
             make_ready(task);
+            runtime_unref(rt);
         }
         fired = following;
     }

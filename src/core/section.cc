@@ -29,9 +29,9 @@ private:
 bool lends_now(const mc_task& task) noexcept {
     const std::uint32_t gate = task.gate_now();
     if (gate & (gate::kAtomic | gate::kHook | gate::kDisabled)) return false;
-    if (task.rt.host.way != MC_WAY_LEND) return false;
-    // Relaxed: a setting, no data depends on it.
-    return (gate & gate::kEnabled) || task.rt.enabled.load(std::memory_order_relaxed);
+    // Relaxed: settings, no data depends on them.
+    if (task.rt.lends.load(std::memory_order_relaxed)) return true;
+    return (gate & gate::kEnabled) && task.rt.can_lend.load(std::memory_order_relaxed);
 }
 
 // The outermost release where something is special.
@@ -159,19 +159,26 @@ void section_release(mc_site* site) noexcept {
     mc_task* task = tls_state.task;
     if (!task) return;
     mc_runtime& rt = task->rt;
-    if (task->gate_now() != 0 || !rt.lends.load(std::memory_order_relaxed)) [[unlikely]]
+    if (task->gate_now() != 0) [[unlikely]]
         return release_slow(task, site);
     task->site = site;
-    task->set_gate(1);
     add(rt.sections, 1);
-    rt.baton.lend(task->worker->seat);
+    // Relaxed: a setting, no data depends on it.
+    if (rt.lends.load(std::memory_order_relaxed)) [[likely]] {
+        task->set_gate(1);
+        rt.baton.lend(task->worker->seat);
+    } else {
+        add(rt.sections_inline, 1);
+        task->set_gate(1 | gate::kInline);
+    }
 }
 
 void section_acquire(mc_site* site) noexcept {
     mc_task* task = tls_state.task;
     if (!task) return;
-    if (task->gate_now() == 1 && task->options_level == 0 && task->rt.baton.reclaim(task->worker->seat))
-        [[likely]]
+    const std::uint32_t gate = task->gate_now();
+    if (task->options_level == 0 && (gate == (1 | gate::kInline) ||
+                                     (gate == 1 && task->rt.baton.reclaim(task->worker->seat)))) [[likely]]
         task->set_gate(0);
     else
         acquire_slow(task, site);

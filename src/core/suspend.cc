@@ -7,11 +7,37 @@
 #include "core/suspend.h"
 
 #include <poll.h>
+#include <sched.h>
 
 #include <cerrno>
 
 namespace mc {
 namespace {
+
+// By an attached thread that waits: no other can be started, so this one runs the ready tasks, with a
+// seat of its own for their sections. True: it holds the baton and it is its turn; false: it waits as before.
+bool drive_alone(Worker& worker, mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    Worker* stand_in = new_worker(rt);
+    if (!stand_in) {
+        sched_yield();  // no memory now
+        return false;
+    }
+    stand_in->seat.drives = true;
+    stand_in->signals_blocked = false;
+    bool own_turn = false;
+    if (rt.baton.try_take(stand_in->seat)) {
+        worker.stand_in = stand_in;
+        this_thread().worker = stand_in;
+        stand_in->home.adopt_thread();
+        own_turn = drive(*stand_in, &task);
+        stand_in->home.forget_thread();
+        this_thread().worker = &worker;
+        if (own_turn) rt.baton.rename(worker.seat);
+    }
+    retire_worker(*stand_in);
+    return own_turn;
+}
 
 // By an attached thread that holds the baton: the others' turn, until its own.
 void wait_bound(mc_task& task, std::uint64_t deadline, bool queued) noexcept {
@@ -19,21 +45,22 @@ void wait_bound(mc_task& task, std::uint64_t deadline, bool queued) noexcept {
     Worker& worker = *task.worker;
     auto posted = [&] { return queued || task.wakeup.claimed(); };
     stop_clock(task);
-    GaveUp gave = rt.baton.give_up(worker.seat, &task);
+    this_thread().task = nullptr;  // what this thread does meanwhile (it may poll) it does without the baton
+    const GaveUp gave = rt.baton.give_up(worker.seat, &task);
+    bool alone = gave == GaveUp::stuck;
     while (gave != GaveUp::own_turn) {
-        if (rt.baton.await(worker.seat, task, deadline, posted)) break;
-        if (rt.stranded() && rt.baton.try_take(worker.seat)) {
-            // No thread can be started: this one runs the ready tasks.
-            worker.home.adopt_thread();
-            drive(worker, &task);
-            worker.home.forget_thread();
-            if (rt.baton.held_by(worker.seat)) break;
+        if (!alone && rt.baton.await(worker.seat, task, deadline, posted)) break;
+        alone = false;
+        if (rt.stranded()) {
+            if (drive_alone(worker, task)) break;
         } else if (now_ns() >= deadline && task.wakeup.claim(wait::kAnyKind, wait::TIME)) {
             deadline = kForever;
             rt.baton.post(&task);
         }
     }
     worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
+    worker.stand_in = nullptr;
+    this_thread().task = &task;
     start_clock(task);
     hold(worker, task);
 }
@@ -222,7 +249,8 @@ mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t* r
 mc_status mc_task_join(mc_task* target, uint64_t timeout) {
     if (!target) return MC_EINVAL;
     mc_task* task = suspendable();
-    if (!task || &target->rt != &task->rt) return MC_EPERM;
+    if (!task) return MC_EPERM;
+    if (&target->rt != &task->rt) return MC_EINVAL;
     if (target == task) return MC_EDEADLK;
     if (target->result.load(std::memory_order_acquire) != MC_EAGAIN) return MC_OK;
     if (timeout == 0) {

@@ -40,7 +40,8 @@ Worker* new_worker(mc_runtime& rt) noexcept {
     } while (id == 0);
     worker->seat.id = id;
     worker->seat.drives = worker->seat.carrier = false;
-    worker->lost_baton = false;
+    worker->lost_baton = worker->called_home = false;
+    worker->stand_in = nullptr;
     worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody else knows the seat
     return worker;
 }
@@ -111,6 +112,7 @@ static void carrier_main(void* argument) {
         rt.threads.fetch_sub(1, std::memory_order_seq_cst);
         rt.thread_ended.notify_all();
     }
+    rt.baton.room_for_carrier();
     runtime_unref(rt);
 }
 
@@ -186,8 +188,13 @@ void mc_runtime::attention(std::uint32_t holder) noexcept {
 }
 
 void mc_runtime::dropped(NodeT& node) noexcept {
-    // An attach that timed out: the node was its task, and nobody else knows it.
     mc_task& task = static_cast<mc_task&>(node);
+    if (Worker* stand_in = task.worker->stand_in) {
+        // Its thread runs other tasks for want of carriers. It holds the baton again before it looks.
+        stand_in->called_home = true;
+        return;
+    }
+    // An attach that timed out: the node was its task, and nobody else knows it.
     retire_worker(*task.worker);
     mc_task_unref(&task);
 }

@@ -31,6 +31,8 @@
 #include <sanitizer/lsan_interface.h>
 #elif defined(MC_TSAN)
 #include <sanitizer/tsan_interface.h>
+
+#include <mutex>
 #elif defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
 #define MC_VALGRIND 1
@@ -58,9 +60,51 @@ struct Context {
     bool pooled = false;
 #elif defined(MC_TSAN)
     void* fiber = nullptr;
-    bool pooled = false;
+    unsigned uses = 0;  // of the fiber; 0 for a thread's own
+    bool exited = false;
 #endif
 };
+
+#if defined(MC_TSAN)
+// Making a fiber costs the thread sanitizer milliseconds, so those that exited are used again. The calls they
+// never returned from stay on their shadow stack, of 65,536: hence a limit. What the former user did counts as
+// done before the new one, but so it does already because both had their stacks from one pool.
+struct SpareFibers {
+    static constexpr unsigned most = 256;
+    static constexpr unsigned most_uses = 256;
+
+    std::mutex lock;  // only tried, so that a fork that catches it taken does no harm
+    struct {
+        void* fiber;
+        unsigned uses;
+    } list[most];
+    unsigned count = 0;
+};
+inline SpareFibers spare_fibers;
+
+inline void take_fiber(Context& self) noexcept {
+    const std::unique_lock hold(spare_fibers.lock, std::try_to_lock);
+    if (hold && spare_fibers.count != 0) {
+        const auto& spare = spare_fibers.list[--spare_fibers.count];
+        self.fiber = spare.fiber;
+        self.uses = spare.uses + 1;
+    } else {
+        self.fiber = __tsan_create_fiber(0);
+        self.uses = 1;
+    }
+}
+
+inline void drop_fiber(Context& self) noexcept {
+    if (self.exited && self.uses < SpareFibers::most_uses) {
+        const std::unique_lock hold(spare_fibers.lock, std::try_to_lock);
+        if (hold && spare_fibers.count < SpareFibers::most) {
+            spare_fibers.list[spare_fibers.count++] = {self.fiber, self.uses};
+            return;
+        }
+    }
+    __tsan_destroy_fiber(self.fiber);
+}
+#endif
 
 MC_BRACKET void adopt_thread([[maybe_unused]] Context& self) noexcept {
     self = Context{};
@@ -78,8 +122,7 @@ MC_BRACKET void create([[maybe_unused]] Context& self, [[maybe_unused]] char* ba
     self.pooled = true;
     __lsan_register_root_region(base, size);  // what only a suspended task refers to is no leak
 #elif defined(MC_TSAN)
-    self.fiber = __tsan_create_fiber(0);
-    self.pooled = true;
+    take_fiber(self);
 #endif
 }
 
@@ -91,10 +134,11 @@ MC_BRACKET void before_switch([[maybe_unused]] Context& from, [[maybe_unused]] C
 #endif
 }
 
-MC_BRACKET void before_exit([[maybe_unused]] Context& to) noexcept {
+MC_BRACKET void before_exit([[maybe_unused]] Context& from, [[maybe_unused]] Context& to) noexcept {
 #if defined(MC_ASAN)
     __sanitizer_start_switch_fiber(nullptr, to.bottom, to.size);  // nullptr: frees the fake stack
 #elif defined(MC_TSAN)
+    from.exited = true;
     __tsan_switch_to_fiber(to.fiber, 0);
 #endif
 }
@@ -115,7 +159,7 @@ inline void destroy([[maybe_unused]] Context& self) noexcept {
         __asan_unpoison_memory_region(self.bottom, self.size);
     }
 #elif defined(MC_TSAN)
-    if (self.pooled) __tsan_destroy_fiber(self.fiber);
+    if (self.uses != 0) drop_fiber(self);
 #endif
     self = Context{};
 }

@@ -4,21 +4,21 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cxxabi.h>
 
 namespace context = boost::context::detail;
-
-// <cxxabi.h> declares it const, which lets a compiler merge the calls on both sides of a switch.
-extern "C" void* __cxa_get_globals() noexcept;
 
 namespace mc {
 
 Fiber::Thread Fiber::this_thread() noexcept {
+    // That __cxa_get_globals and &errno count as constants, so that compilers merge uses on both sides of a
+    // switch, does no harm in here: this function is called once for each switch.
     // Two calls into other libraries would cost as much as the rest of the switch. Static thread-local
     // storage, of which a library loaded late finds only a little left: keep this small.
     [[gnu::tls_model("initial-exec")]] static constinit thread_local Thread known;
     Thread thread = known;
     if (thread.error == nullptr) [[unlikely]]
-        known = thread = {static_cast<Exceptions*>(__cxa_get_globals()), &errno};
+        known = thread = {reinterpret_cast<Exceptions*>(abi::__cxa_get_globals()), &errno};
     return thread;
 }
 
@@ -52,7 +52,7 @@ void Fiber::prepare(const Stack& stack, Entry entry, void* arg) noexcept {
 void Fiber::exit_to(Fiber& from, Fiber& to) noexcept {
     from.leave_for(to);
     void* const target = to.context_;
-    annotate::before_exit(to.annotation_);
+    annotate::before_exit(from.annotation_, to.annotation_);
     context::jump_fcontext(target, &from);
     std::abort();
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSL-1.0 */
+#include "host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "close.h"
+#include "preempt.h"
+#include "sigint.h"
+
+/* A name, not an address: the module and an embedder's copy of this code find each other's state. */
+#define REGISTRY_KEY "multicore.host"
+
+#define TASK_STACK (1024u * 1024u) /* Lua's own limit of nested C calls fits, see docs/lua.md */
+
+struct mcl_host *mcl_host_of(lua_State *L) {
+    lua_getfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY);
+    struct mcl_host *h = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return h;
+}
+
+int mcl_in_finaliser(const struct mcl_host *h) {
+    /* From Lua 5.4.4 on every answer is -1 while the collector is stopped from inside. */
+    return !h->closing && lua_gc(h->service, LUA_GCCOUNT) == -1;
+}
+
+/* ---- hooks of the runtime ---- */
+
+static void on_taken(void *self, mc_task *task) {
+    struct mcl_host *h = self;
+    mcl_preempt_taken(h);
+    if (task && task != h->main->task) mcl_sigint_watch(h);
+    /* The main task comes back from a section of its own, during which other tasks made objects. */
+    if (task && task == h->main->task && mcl_current() == h->main && h->alive && !h->closing)
+        mcl_guard_quietly(h);
+}
+
+static int on_may_lend(void *self) {
+    struct mcl_host *h = self;
+    return !mcl_in_finaliser(h);
+}
+
+static void on_attention(void *self) { mcl_preempt_attention(self); }
+
+/* ---- start and stop ---- */
+
+mc_status mcl_host_start(struct mcl_host *h) {
+    mc_host hooks = MC_HOST_INIT;
+    hooks.way = MC_WAY_LEND;
+    hooks.self = h;
+    hooks.taken = on_taken;
+    hooks.may_lend = on_may_lend;
+    hooks.attention = on_attention;
+    mc_runtime_options options = h->options;
+    options.host = &hooks;
+    __atomic_store_n(&h->holder, pthread_self(), __ATOMIC_SEQ_CST);
+
+    mc_runtime *runtime;
+    mc_status status = mc_runtime_create(&options, &runtime);
+    if (status != MC_OK) return status;
+    mc_task_options main_options = MC_TASK_OPTIONS_INIT;
+    main_options.name = "main";
+    status = mc_attach(runtime, &main_options, 0, &h->main->task);
+    if (status != MC_OK) {
+        mc_runtime_destroy(runtime);
+        return status;
+    }
+    h->runtime = runtime;
+    mcl_set_current(h->main);
+    mcl_sigint_start(h);
+    return MC_OK;
+}
+
+mc_status mcl_host_stop(struct mcl_host *h, uint64_t timeout) {
+    mcl_sigint_stop(h);
+    mcl_set_current(NULL);
+    mc_status status = mc_runtime_shutdown(h->runtime, timeout);
+    if (status != MC_OK && status != MC_ETIMEDOUT) {
+        mcl_set_current(h->main);
+        return status;
+    }
+    mc_runtime *runtime = h->runtime;
+    h->runtime = NULL;
+    mc_task_unref(h->main->task);
+    h->main->task = NULL;
+    mc_detach();
+    mc_runtime_destroy(runtime);
+    return status;
+}
+
+/* ---- the state's side ---- */
+
+static int weak_table(lua_State *L, const char *mode) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint) {
+    const mc_runtime_options defaults = MC_RUNTIME_OPTIONS_INIT;
+    struct mcl_host *h = calloc(1, sizeof *h);
+    struct mcl_task *main_task = calloc(1, sizeof *main_task);
+    if (!h || !main_task) {
+        free(h);
+        free(main_task);
+        luaL_error(L, "multicore: out of memory");
+    }
+    h->refs = 2; /* the state's and the main task's */
+    h->main = main_task;
+    h->use_sigint = use_sigint != 0;
+    h->options = options ? *options : defaults;
+    h->options.host = NULL;
+    if (!h->options.name) h->options.name = "lua";
+    if (h->options.stack_size < TASK_STACK) h->options.stack_size = TASK_STACK;
+    h->on_error = LUA_NOREF;
+    h->exit = LUA_NOREF;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    h->main_L = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    main_task->host = h;
+    main_task->refs = 1;
+    main_task->L = main_task->base.L = h->main_L;
+    main_task->frame = &main_task->base;
+
+    h->service = lua_newthread(L);
+    lua_sethook(h->service, NULL, 0, 0);
+    h->service_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_newtable(L);
+    h->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
+    h->handles = weak_table(L, "v");
+    h->hooks = weak_table(L, "k");
+
+    mcl_preempt_install();
+    mc_status status = mcl_host_start(h);
+    if (status != MC_OK) {
+        free(main_task);
+        free(h);
+        if (status == MC_EPERM)
+            luaL_error(L, "multicore: this thread already runs another Lua state that uses multicore; "
+                          "give each state a thread of its own");
+        luaL_error(L, "multicore: cannot start: %s", mc_status_message(status));
+    }
+    lua_pushlightuserdata(L, h);
+    lua_setfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY);
+    mcl_guard(L, h);
+    return h;
+}
+
+void mcl_host_unref(struct mcl_host *h) {
+    if (--h->refs == 0) free(h);
+}

@@ -1,0 +1,68 @@
+/* The Lua host's view of one Lua state: its runtime, its tasks, its registry entries.
+ *
+ * Responsible for: making the runtime of a state, attaching the main task, and the hooks the runtime
+ * calls. Uses the public C API only.
+ *
+ * Everything here is guarded by the baton, except the fields marked (any thread).
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#ifndef MULTICORE_HOSTS_LUA_HOST_H
+#define MULTICORE_HOSTS_LUA_HOST_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#include "multicore/multicore.h"
+#include "task.h"
+
+struct mcl_host {
+    unsigned refs;       /* the module, every mcl_task */
+    mc_runtime *runtime; /* NULL before the start and once closed */
+    lua_State *main_L;
+    lua_State *service; /* for calls of the Lua API from the runtime's hooks; anchored */
+    struct mcl_task *main;
+    struct mcl_task *tasks; /* all that have not been destroyed, the main task excluded */
+    unsigned alive;         /* their number */
+
+    /* References into the Lua registry. */
+    int service_ref;
+    int anchors; /* table: light userdata of an mcl_task -> its lua_State, until it is destroyed */
+    int handles; /* weak table: light userdata of an mcl_task -> its userdata */
+    int hooks;   /* weak table: lua_State -> record of the script's debug hook */
+    int on_error;
+    int exit; /* the os.exit found at the start */
+
+    const void *guardian; /* the one whose __gc means that the state is being closed */
+
+    mc_runtime_options options; /* with which the runtime was made; name is borrowed */
+
+    unsigned char closing;    /* the state is being closed: only cancelled tasks still run */
+    unsigned char use_sigint; /* Ctrl-C is ours to handle */
+    unsigned char exit_due;   /* a task called os.exit(code, true): for the main task to do */
+    int exit_code;
+
+    mc_task *sigint_task;    /* parked until the signal handler unparks it; see sigint.c */
+    unsigned char main_away; /* the main task is suspended, or lets others in */
+    int sigint;           /* (any thread) Ctrl-C was typed and not yet turned into an interrupt */
+
+    int attention;    /* (any thread) a checkpoint is wanted */
+    pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */
+};
+
+/* Finds the host of a state; NULL if it has none. */
+struct mcl_host *mcl_host_of(lua_State *L);
+
+/* Makes the host of a state, pushes nothing. Raises Lua errors. */
+struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint);
+void mcl_host_unref(struct mcl_host *h);
+
+/* Creates the runtime with h->options and attaches this thread as the main task; and the reverse. */
+mc_status mcl_host_start(struct mcl_host *h);
+mc_status mcl_host_stop(struct mcl_host *h, uint64_t timeout);
+
+/* Whether a finaliser runs, in which nothing may suspend: collection stands still until it returns. */
+int mcl_in_finaliser(const struct mcl_host *h);
+
+#endif

@@ -1,0 +1,59 @@
+/* Errors that nobody joined: never lost, told to the handler or to stderr.
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#include <stdio.h>
+
+#include "lib.h"
+#include "raise.h"
+
+/* error, traceback, name */
+static int report_to_stderr(lua_State *L) {
+    const char *text = luaL_tolstring(L, 1, NULL);
+    fprintf(stderr, "multicore: error in task '%s', which nobody joined: %s\n%s\n", lua_tostring(L, 3), text,
+            luaL_optstring(L, 2, ""));
+    fflush(stderr);
+    return 0;
+}
+
+/* light userdata of the task, error */
+static int report(lua_State *L) {
+    struct mcl_task *k = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, k->host->on_error);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushcfunction(L, report_to_stderr);
+    }
+    lua_pushvalue(L, 2);
+    lua_pushstring(L, k->traceback);
+    lua_pushstring(L, k->task ? mc_task_name(k->task) : "?");
+    lua_call(L, 3, 0);
+    return 0;
+}
+
+void mcl_report(lua_State *L, struct mcl_task *k) {
+    k->observed = 1;
+    if (!lua_checkstack(L, 4) || !lua_checkstack(k->L, 4)) return;
+    lua_pushcfunction(L, report);
+    lua_pushlightuserdata(L, k);
+    lua_pushvalue(k->L, 2); /* where lua_pcall left it: nothing runs on that state any more */
+    lua_xmove(k->L, L, 1);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+    fprintf(stderr, "multicore: error in the handler of mc.on_error: %s\n", luaL_tolstring(L, -1, NULL));
+    const char *text = lua_tostring(k->L, 2);
+    fprintf(stderr, "multicore: it was called for task '%s': %s\n%s\n", mc_task_name(k->task),
+            text ? text : "(the error is no string)", k->traceback ? k->traceback : "");
+    lua_pop(L, 2);
+}
+
+/* on_error([handler]) -> the handler before, or nil */
+int mcl_l_on_error(lua_State *L) {
+    struct mcl_host *h = mcl_self(L)->host;
+    if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, h->on_error);
+    lua_insert(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, h->on_error);
+    h->on_error = lua_isnil(L, 2) ? LUA_REFNIL : luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_settop(L, 1);
+    return 1;
+}

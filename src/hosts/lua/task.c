@@ -1,0 +1,203 @@
+/* The life of a task: made, run, destroyed.
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#include "task.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host.h"
+#include "preempt.h"
+#include "raise.h"
+#include "sigint.h"
+
+/* ---- ownership ---- */
+
+void mcl_task_unref(struct mcl_task *k) {
+    if (--k->refs) return;
+    if (k->task) mc_task_unref(k->task);
+    struct mcl_host *h = k->host;
+    free(k->traceback);
+    free(k);
+    mcl_host_unref(h);
+}
+
+static void link_task(struct mcl_task *k) {
+    struct mcl_host *h = k->host;
+    k->next = h->tasks;
+    if (k->next) k->next->prev = k;
+    h->tasks = k;
+    h->alive++;
+}
+
+static void unlink_task(struct mcl_task *k) {
+    struct mcl_host *h = k->host;
+    if (k->prev)
+        k->prev->next = k->next;
+    else
+        h->tasks = k->next;
+    if (k->next) k->next->prev = k->prev;
+    h->alive--;
+}
+
+static void set_anchor(lua_State *L, struct mcl_task *k) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, k->host->anchors);
+    lua_insert(L, -2);
+    lua_rawsetp(L, -2, k);
+    lua_pop(L, 1);
+}
+
+/* Called by the runtime with the baton, once, however the task ended. */
+static void on_destroy(void *data) {
+    struct mcl_task *k = data;
+    lua_State *S = k->host->service;
+    k->ended = k->destroyed = 1;
+    if (k->main_joins) mc_task_unpark(k->host->main->task);
+    lua_pushnil(S); /* assigning nil to a field allocates nothing */
+    set_anchor(S, k);
+    unlink_task(k);
+    mcl_task_unref(k);
+}
+
+/* ---- running ---- */
+
+/* Message handler: keeps the traceback beside the error, which stays what it was. */
+static int keep_traceback(lua_State *L) {
+    struct mcl_task *k = mcl_current();
+    if (k && !k->traceback) {
+        luaL_traceback(L, L, NULL, 1);
+        const char *text = lua_tostring(L, -1);
+        if (text) k->traceback = strdup(text);
+        lua_pop(L, 1);
+    }
+    return 1;
+}
+
+static void run_task(void *arg) {
+    struct mcl_task *k = arg;
+    lua_State *L = k->L;
+    mcl_set_current(k);
+    /* Asked for while no task was current here. seq_cst: see mcl_preempt_attention. */
+    if (__atomic_load_n(&k->host->attention, __ATOMIC_SEQ_CST)) mcl_preempt_hook_now(k);
+    int status = lua_pcall(L, k->nargs, LUA_MULTRET, 1);
+    k->hook_busy = 1;
+    k->failed = status != LUA_OK;
+    k->ended = 1;
+    lua_sethook(L, NULL, 0, 0);
+    mcl_forget_interrupt(k);
+    if (k->failed && !k->handles && !k->cancelled) mcl_report(L, k);
+    mcl_set_current(NULL);
+}
+
+struct mcl_task *mcl_spawn(lua_State *L, int nargs, const char *name, uint64_t stack, const char *what) {
+    struct mcl_task *self = mcl_self(L);
+    struct mcl_host *h = self->host;
+    if (self->cancelled) mcl_raise(L, self, MC_ECANCELED, what);
+    luaL_checkstack(L, 6, what);
+    if (h->alive == 0) mcl_sigint_arm(h);
+
+    lua_State *L1 = lua_newthread(L);
+    mcl_hook_disinherit(L1);
+    lua_insert(L, -(nargs + 2)); /* thread, f, args... */
+    if (!lua_checkstack(L1, nargs + LUA_MINSTACK)) luaL_error(L, "%s: too many arguments", what);
+    lua_pushcfunction(L1, keep_traceback);
+    lua_xmove(L, L1, nargs + 1);
+
+    struct mcl_task *k = calloc(1, sizeof *k);
+    if (!k) luaL_error(L, "%s: out of memory", what);
+    k->host = h;
+    h->refs++;
+    k->refs = 1;
+    k->L = k->base.L = L1;
+    k->frame = &k->base;
+    k->nargs = nargs;
+    mcl_push_handle(L, k); /* thread, handle */
+    lua_insert(L, -2);     /* handle, thread */
+    set_anchor(L, k);
+
+    mc_task_options options = MC_TASK_OPTIONS_INIT;
+    options.name = name;
+    options.stack_size = stack;
+    options.data = k;
+    options.destroy = on_destroy;
+    link_task(k); /* our reference becomes the runtime's; the handle has its own */
+    mc_status status = mc_task_spawn(h->runtime, run_task, k, &options, &k->task);
+    if (status != MC_OK) {
+        unlink_task(k);
+        k->ended = k->observed = 1;
+        lua_pushnil(L);
+        set_anchor(L, k);
+        mcl_task_unref(k);
+        if (status == MC_EAGAIN || status == MC_ENOMEM)
+            luaL_error(L, "%s: no memory for the C stack of another task; let some of the %d tasks end first, "
+                          "or limit them with mc.map or mc.semaphore", what, (int)h->alive);
+        mcl_raise(L, self, status, what);
+    }
+    mcl_preempt_unwatched(self);
+    return k;
+}
+
+/* ---- threads that others attached ---- */
+
+struct mcl_task *mcl_adopt_thread(lua_State *L, struct mcl_host *h) {
+    lua_State *L1 = lua_newthread(L);
+    mcl_hook_disinherit(L1);
+    struct mcl_task *k = calloc(1, sizeof *k);
+    if (!k) luaL_error(L, "multicore: out of memory");
+    k->host = h;
+    h->refs++;
+    k->refs = 1;
+    k->L = k->base.L = L1;
+    k->frame = &k->base;
+    k->task = mc_task_ref(mc_task_current());
+    set_anchor(L, k);
+    link_task(k);
+    mcl_set_current(k);
+    return k;
+}
+
+void mcl_drop_thread(struct mcl_task *k) {
+    k->hook_busy = 1;
+    mcl_set_current(NULL);
+    lua_sethook(k->L, NULL, 0, 0);
+    mcl_forget_interrupt(k);
+    on_destroy(k);
+}
+
+/* ---- results ---- */
+
+static int raise_result(lua_State *L, struct mcl_task *other) {
+    lua_State *L1 = other->L;
+    if (!other->failed)
+        return luaL_error(L, "task '%s' was cancelled", mc_task_name(other->task));
+    if (!lua_checkstack(L1, 1)) return luaL_error(L, "join: out of memory");
+    lua_pushvalue(L1, 2);
+    lua_xmove(L1, L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING && other->traceback) {
+        lua_pushfstring(L, "\n%s", other->traceback);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+int mcl_join_results(lua_State *L, struct mcl_task *k, struct mcl_task *other, uint64_t timeout) {
+    if (!other->task) return luaL_error(L, "join: the task is gone");
+    if (!other->destroyed) {
+        mcl_check_can_suspend(L, k, "join");
+        mc_status status = mcl_join(k, other, timeout);
+        if (status == MC_ETIMEDOUT) return -1;
+        if (status == MC_EDEADLK)
+            return luaL_error(L, "join: a task cannot wait for itself ('%s')", mc_task_name(other->task));
+        if (status != MC_OK) return mcl_raise(L, k, status, "join");
+    }
+    other->observed = 1;
+    if (other->failed || mc_task_result(other->task) == MC_ECANCELED) return raise_result(L, other);
+    lua_State *L1 = other->L;
+    int n = lua_gettop(L1) - 1;
+    luaL_checkstack(L, n, "too many results");
+    if (!lua_checkstack(L1, n)) return luaL_error(L, "join: out of memory");
+    for (int i = 1; i <= n; i++) lua_pushvalue(L1, i + 1);
+    lua_xmove(L1, L, n);
+    return n;
+}

@@ -1,0 +1,133 @@
+-- Ends of a script: os.exit anywhere, errors, tasks alive, sections in flight. Each in its own process.
+-- SPDX-License-Identifier: BSL-1.0
+local t = require "check"
+
+local prelude = [[
+local mc, native = require "multicore", require "native"
+local function in_section(n) -- n tasks in sections that last
+    local inside = native.gate()
+    for i = 1, n do mc.spawn(function() local g = native.gate() KEEP = g g:pass_through(inside) end) end
+    for i = 1, n do inside:pass() end
+end
+local function asleep(n) for i = 1, n do mc.spawn(function() mc.sleep(3600) end) end mc.yield() end
+local function computing(n) for i = 1, n do mc.spawn(function() while true do end end) end mc.yield() end
+local function polling(n)
+    local inside = native.gate()
+    for i = 1, n do mc.spawn(function() native.poll_cancelled(inside) end) end
+    for i = 1, n do inside:pass() end
+end
+local function stubborn(n)
+    for i = 1, n do mc.spawn(function() while true do pcall(function() while true do pcall(mc.sleep, 1) end end) end end) end
+    for i = 1, n do mc.spawn(function() while true do pcall(function() while true do pcall(function() while true do end end) end end) end end) end
+    mc.yield()
+end
+io.stdout:setvbuf "no"
+]]
+
+local situations = {
+    {"nothing", ""},
+    {"sleepers", "asleep(5)"},
+    {"sections", "in_section(3)"},
+    {"computing tasks", "computing(2)"},
+    {"polling sections", "polling(2)"},
+    {"tasks that catch everything", "stubborn(2)"},
+    {"all of it", "asleep(3) in_section(2) polling(2) computing(2) stubborn(1)"},
+}
+
+local ends = {
+    {"the end of the chunk", "print 'last'", 0},
+    {"an error", "error('the main error')", 1, "the main error"},
+    {"os.exit(3)", "os.exit(3)", 3},
+    {"os.exit(true)", "os.exit(true)", 0},
+    {"os.exit(false, true)", "os.exit(false, true)", 1},
+    {"os.exit(7, true)", "os.exit(7, true)", 7},
+    {"os.exit in a coroutine", "coroutine.wrap(function() os.exit(8, true) end)()", 8},
+    {"os.exit in a task", "mc.spawn(function() os.exit(5) end) mc.sleep(60)", 5},
+    {"os.exit in a task, closing", "mc.spawn(function() os.exit(6, true) end) mc.sleep(60)", 6},
+    {"os.exit in a task, closing, the main task computing", "mc.spawn(function() os.exit(9, true) end) while true do end", 9},
+    {"os.exit in a task, closing, the main task in a section", "mc.spawn(function() os.exit(10, true) end) native.gate():pass()", 10},
+    {"os.exit in a task, the main task in a section", "mc.spawn(function() os.exit(11) end) native.gate():pass()", 11},
+    {"os.exit in a coroutine in a task", "mc.spawn(function() coroutine.wrap(function() os.exit(12, true) end)() end):join()", 12},
+    {"the error of a joined task", "mc.spawn(function() error('from a task') end):join()", 1, "from a task"},
+}
+
+for _, s in ipairs(situations) do
+    for _, e in ipairs(ends) do
+        t.test(e[1] .. ", with " .. s[1], function()
+            local output, how, code = t.program(prelude .. s[2] .. "\nprint 'before'\n" .. e[2])
+            t.match(output, "before")
+            if e[4] then t.match(output, e[4]) end
+            t.eq(how .. " " .. code, "exit " .. e[3], output)
+            if not e[4] then t.eq(output:find("error") == nil, true, output) end
+        end)
+    end
+end
+
+t.test("finalisers and closers run, the file is flushed", function()
+    local output, how, code = t.program(prelude .. [[
+        asleep(1)
+        local file = io.tmpfile()
+        setmetatable({}, {__gc = function() print "finalised" end})
+        mc.spawn(function()
+            local c <close> = setmetatable({}, {__close = function() print "closed" end})
+            mc.sleep(3600)
+        end)
+        mc.yield()
+    ]])
+    t.eq(how .. code, "exit0", output)
+    t.match(output, "finalised")
+    t.match(output, "closed")
+end)
+
+t.test("an error that nobody joined is told at the end, with its traceback", function()
+    local output, how, code = t.program(prelude .. [[
+        KEPT = mc.spawn {name = "forgotten", function() error("nobody knows") end}
+        mc.yield()
+    ]])
+    t.eq(how .. code, "exit0", output)
+    t.match(output, "error in task 'forgotten', which nobody joined: .*nobody knows")
+    t.match(output, "stack traceback")
+end)
+
+t.test("an error in the handler itself is told, and so is the first", function()
+    local output = t.program(prelude .. [[
+        mc.on_error(function() error("in the handler") end)
+        mc.spawn {name = "x", function() error("the first") end}
+        mc.yield()
+    ]])
+    t.match(output, "in the handler")
+    t.match(output, "the first")
+end)
+
+t.test("a userdata that a section uses is not finalised under it", function()
+    -- The gate is younger than everything; its finaliser would overwrite it while the section waits.
+    local output, how, code = t.program(prelude .. [[
+        local inside = native.gate()
+        mc.spawn(function()
+            local text = ("x"):rep(1 << 20)
+            local g = native.gate()
+            g:pass_through(inside)
+        end)
+        inside:pass()
+        error("out")
+    ]])
+    t.eq(how .. code, "exit1", output)
+end)
+
+t.test("require in a finaliser, multicore after the close", function()
+    local output, how, code = t.program([[
+        setmetatable({}, {__gc = function()
+            local mc = require "multicore"
+            print(pcall(mc.sleep, 1))
+            print(pcall(mc.spawn, print))
+            print(pcall(function() return tostring(mc.self()) end))
+        end})
+        local mc = require "multicore"
+        T = mc.spawn(print, "ran")
+        T:join()
+    ]])
+    t.eq(how .. code, "exit0", output)
+    t.match(output, "ran")
+end)
+
+t.done()

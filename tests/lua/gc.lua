@@ -1,0 +1,71 @@
+-- Garbage collection around tasks. SPDX-License-Identifier: BSL-1.0
+local mc, t, native = require "multicore", require "check", require "native"
+
+t.test("ended tasks are collected, alive ones are not", function()
+    local weak = setmetatable({}, {__mode = "v"})
+    for i = 1, 10 do
+        local payload = {}
+        weak[i] = payload
+        mc.spawn(function() mc.sleep(0.001) payload[1] = i end)
+    end
+    collectgarbage()
+    for i = 1, 10 do t.eq(weak[i] ~= nil, true) end
+    t.eventually(function() collectgarbage() return next(weak) == nil end)
+end)
+
+t.test("no growth over thousands of tasks", function()
+    local function round()
+        for _ = 1, 200 do
+            local tasks = {}
+            for i = 1, 10 do tasks[i] = mc.spawn(function(x) mc.yield() return x end, {}) end
+            for i = 1, 10 do tasks[i]:join() end
+        end
+        collectgarbage()
+        collectgarbage()
+        return collectgarbage "count"
+    end
+    round()
+    local first = round()
+    t.eq(round() < first + 100, true)
+end)
+
+t.test("a finaliser cannot suspend, and says so", function()
+    local seen
+    setmetatable({}, {__gc = function() seen = select(2, pcall(mc.sleep, 0.001)) end})
+    collectgarbage()
+    t.match(seen, "cannot suspend inside a finaliser")
+end)
+
+t.test("a section in a finaliser is inline; spawn works there", function()
+    local ran, ran_inside, task = false, nil, nil
+    setmetatable({}, {__gc = function()
+        task = mc.spawn(function() ran = true return "spawned" end)
+        native.section(5000)
+        ran_inside = ran
+    end})
+    collectgarbage()
+    t.eq(ran_inside, false)
+    t.eq(task:join(), "spawned")
+end)
+
+t.test("the collector works on while tasks are suspended anywhere", function()
+    local gate = native.gate()
+    local tasks = {}
+    for i = 1, 50 do
+        tasks[i] = mc.spawn(function()
+            local keep = {i}
+            local co = coroutine.wrap(function()
+                local also = {i}
+                if i % 2 == 0 then gate:pass() else mc.sleep(0.005) end
+                return also[1]
+            end)
+            return co() + keep[1]
+        end)
+    end
+    mc.yield()
+    for _ = 1, 20 do collectgarbage() local junk = {} for j = 1, 1000 do junk[j] = {} end end
+    gate:open(25)
+    for i = 1, 50 do t.eq(tasks[i]:join(), 2 * i) end
+end)
+
+t.done()

@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: BSL-1.0
+local mc, t, native = require "multicore", require "check", require "native"
+
+t.test("ordered results", function()
+    local list = {}
+    for i = 1, 100 do list[i] = i end
+    local r = mc.map(function(v, i) for _ = 1, v % 5 do mc.yield() end t.eq(v, i) return v * v end, list, 7)
+    for i = 1, 100 do t.eq(r[i], i * i) end
+    t.eq(#r, 100)
+    t.eq(#mc.map(print, {}), 0)
+    t.eq(mc.map(function() end, {1, 2})[1], nil)
+end)
+
+t.test("as many at once as the limit says, and no more", function()
+    local n, most, barrier = 0, 0, native.barrier(4)
+    mc.map(function()
+        n = n + 1
+        most = math.max(most, n)
+        barrier:wait()
+        n = n - 1
+    end, {1, 2, 3, 4, 5, 6, 7, 8}, 4)
+    t.eq(most, 4)
+end)
+
+t.test("the first error, once the others have ended", function()
+    local ended, started, failing, barrier = 0, 0, false, native.barrier(4)
+    local err = t.raises("bad 2", mc.map, function(v)
+        started = started + 1
+        barrier:wait()
+        if v == 2 then failing = true error("bad " .. v) end
+        repeat mc.yield() until failing
+        ended = ended + 1
+        if v == 3 then error("bad " .. v) end
+    end, {1, 2, 3, 4, 5, 6, 7, 8}, 4)
+    t.match(err, "stack traceback")
+    t.eq(started, 4)
+    t.eq(ended, 3)
+    local thing = {}
+    local ok, e = pcall(mc.map, function() error(thing) end, {1})
+    t.eq(e, thing)
+end)
+
+t.test("an interrupt of the caller reaches the tasks", function()
+    local stopped = 0
+    local task = mc.spawn(function()
+        mc.map(function()
+            local ok, e = pcall(mc.sleep, 3600)
+            stopped = stopped + 1
+            error(e, 0)
+        end, {1, 2, 3}, 3)
+    end)
+    t.eventually(function() return task:status() == "suspended" end)
+    task:interrupt("enough")
+    t.raises("enough", task.join, task)
+    t.eq(stopped, 3)
+end)
+
+t.test("inside a map, inside a task", function()
+    local r = mc.spawn(function()
+        return mc.map(function(v) return mc.map(function(w) native.section() return v * w end, {1, 2, 3}) end, {1, 10})
+    end):join()
+    t.eq(r[2][3], 30)
+end)
+
+t.test("wrong arguments", function()
+    t.raises("bad argument #1 to '[%w.]*map' %(function expected", mc.map)
+    t.raises("table expected", mc.map, print, 1)
+    t.raises("at least one", mc.map, print, {}, 0)
+end)
+
+t.done()

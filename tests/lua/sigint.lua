@@ -1,0 +1,103 @@
+-- Ctrl-C: each case in a process of its own that is sent SIGINT. SPDX-License-Identifier: BSL-1.0
+local t, native = require "check", require "native"
+
+local prelude = [[
+local mc, native = require "multicore", require "native"
+io.stdout:setvbuf "no"
+local function ready() print("ready " .. native.getpid()) end
+local function computing(n) for i = 1, n do mc.spawn(function() while true do end end) end mc.yield() end
+local function polling(n)
+    local inside = native.gate()
+    for i = 1, n do mc.spawn(function() native.poll_cancelled(inside) end) end
+    for i = 1, n do inside:pass() end
+end
+]]
+
+local function interrupted(program, signals)
+    return t.program(prelude .. program, function(pipe)
+        local head, pid = "", nil
+        repeat
+            local line = pipe:read "l"
+            if not line then return head end
+            head = head .. line .. "\n"
+            pid = line:match "^ready (%d+)$"
+        until pid
+        for i = 1, signals or 1 do
+            native.kill(tonumber(pid), "INT")
+            if i == 1 and signals then pipe:read "l" end
+        end
+        return head
+    end)
+end
+
+local cases = {
+    {"the main task sleeps", "ready() mc.sleep(3600)"},
+    {"the main task waits for a task", "local x = mc.spawn(mc.sleep, 3600) ready() x:join()"},
+    {"the main task waits for a channel", "ready() mc.channel():receive()"},
+    {"the main task waits for a file", "local r = native.pipe() ready() mc.wait(r)"},
+    {"the main task computes", "ready() while true do end"},
+    {"the main task computes beside others", "computing(2) ready() while true do end"},
+    {"the main task computes in a coroutine", "ready() coroutine.wrap(function() while true do end end)()"},
+    {"the main task waits, others compute", "computing(3) ready() mc.sleep(3600)"},
+    {"others are in sections that poll", "polling(3) ready() mc.sleep(3600)"},
+    {"others are in sections that poll, and compute", "polling(2) computing(2) ready() mc.sleep(3600)"},
+    {"the main task is in a section that polls", "mc.spawn(function() ready() end) native.poll_cancelled()"},
+    {"the main task alone, in a section that polls", "ready() native.poll_cancelled()"},
+    {"the main task maps", "mc.map(function(i) if i == 3 then ready() end mc.sleep(3600) end, {1, 2, 3})"},
+    {"the main task yields for ever", "ready() while true do mc.yield() end"},
+    {"the main task reads standard input", "local f = io.open('/proc/self/fd/' .. native.pipe()) ready() f:read(1) os.exit(2)"},
+}
+
+for _, c in ipairs(cases) do
+    t.test(c[1], function()
+        local output, how, code = interrupted(c[2])
+        t.eq(how .. " " .. code, "exit 1", output)
+        t.match(output, "interrupted!")
+        t.match(output, "stack traceback")
+    end)
+end
+
+t.test("the script may catch it and clean up", function()
+    local output, how, code = interrupted([[
+        mc.spawn(ready)
+        local ok, err = pcall(mc.sleep, 3600)
+        print(ok, err)
+        mc.sleep(0.001)
+        os.exit(4, true)
+    ]])
+    t.match(output, "false%s+.*interrupted!")
+    t.eq(how .. code, "exit4", output)
+end)
+
+t.test("a second one kills", function()
+    local output, how, code = interrupted([[
+        mc.spawn(ready)
+        pcall(mc.sleep, 3600)
+        print "caught"
+        native.gate():pass()
+    ]], 2)
+    t.eq(how .. " " .. code, "signal 2", output)
+end)
+
+t.test("a section that does not listen: the second one kills", function()
+    local output, how, code = interrupted([[
+        local gate = native.gate()
+        mc.spawn(function() mc.sleep(0.2) print "still here" end)
+        ready()
+        gate:pass()
+    ]], 2)
+    t.eq(how .. " " .. code, "signal 2", output)
+end)
+
+t.test("it waits behind an interrupt of another kind", function()
+    local output, how, code = interrupted([[
+        local main = mc.self()
+        mc.spawn(function() ready() native.poll_cancelled() end)
+        local ok, err = pcall(mc.sleep, 3600)
+        print(err)
+    ]])
+    t.match(output, "interrupted!")
+    t.eq(how .. code, "exit0", output)
+end)
+
+t.done()

@@ -1,0 +1,73 @@
+// What this version does not have says so.
+// SPDX-License-Identifier: BSL-1.0
+#include "testing.h"
+
+namespace {
+
+using mctest::Runtime;
+
+TEST(NotSupported, Jobs) {
+    Runtime runtime;
+    mc_job* job = reinterpret_cast<mc_job*>(0x10);
+    EXPECT_EQ(MC_ENOTSUP, mc_job_submit(
+                              runtime, [](void*) {}, [](void*, mc_status) {}, nullptr, nullptr, &job));
+    EXPECT_EQ(reinterpret_cast<mc_job*>(0x10), job);
+}
+
+TEST(NotSupported, Dispatch) {
+    Runtime runtime;
+    EXPECT_EQ(MC_ENOTSUP, mc_runtime_event_fd(runtime));
+    EXPECT_EQ(MC_ENOTSUP, mc_runtime_dispatch(runtime, 1));
+}
+
+TEST(NotSupported, Adopt) {
+    Runtime runtime;
+    mc_task* task = nullptr;
+    EXPECT_EQ(MC_ENOTSUP, mc_task_adopt(runtime, nullptr, &task));
+    EXPECT_EQ(nullptr, task);
+}
+
+TEST(NotSupported, Cancel) {
+    Runtime runtime;
+    mc_task* task = runtime.spawn([] {});
+    EXPECT_EQ(MC_ENOTSUP, mc_task_cancel(task, MC_CANCEL_SAFE));
+    EXPECT_EQ(MC_ENOTSUP, mc_task_cancel(task, MC_CANCEL_ABANDON));
+    runtime.run();
+    EXPECT_EQ(MC_OK, mc_task_result(task));
+}
+
+mc_status create(const mc_host& host) {
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.host = &host;
+    mc_runtime* runtime = nullptr;
+    const mc_status status = mc_runtime_create(&options, &runtime);
+    if (status == MC_OK) {
+        EXPECT_EQ(MC_OK, mc_runtime_destroy(runtime));
+    }
+    return status;
+}
+
+TEST(NotSupported, OtherWaysAndSchedulers) {
+    mc_host host = MC_HOST_INIT;
+    host.way = MC_WAY_SHIP;
+    EXPECT_EQ(MC_ENOTSUP, create(host));
+    host = MC_HOST_INIT;
+    host.flags = MC_HOST_OWN_SCHEDULER;
+    EXPECT_EQ(MC_ENOTSUP, create(host));
+}
+
+TEST(JobOnly, SpawnsNoTasksAndRunsSectionsInline) {
+    mc_host host = MC_HOST_INIT;
+    host.way = MC_WAY_JOB;
+    Runtime runtime(host);
+    mc_task* task = nullptr;
+    EXPECT_EQ(MC_ENOTSUP, mc_task_spawn(runtime, [](void*) {}, nullptr, nullptr, &task));
+    EXPECT_EQ(nullptr, task);
+    runtime.attached([] {
+        mc_release();
+        mc_acquire();
+    });
+    EXPECT_EQ(1u, runtime.stats().sections_inline);
+}
+
+}  // namespace

@@ -1,0 +1,9 @@
+// Death tests start their children by running this program again: threads of the parent do not matter.
+// SPDX-License-Identifier: BSL-1.0
+#include <gtest/gtest.h>
+
+int main(int argc, char** argv) {
+    ::testing::InitGoogleTest(&argc, argv);
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    return RUN_ALL_TESTS();
+}

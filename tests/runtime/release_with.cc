@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <atomic>
+#include <cstddef>
+#include <thread>
+
+#include "testing.h"
+
+namespace {
+
+using mctest::Gate;
+using mctest::Runtime;
+
+class ReleaseWith : public mctest::InTask {};
+MC_IN_EACH_KIND(ReleaseWith);
+
+TEST_P(ReleaseWith, OpensASection) {
+    Runtime runtime;
+    in_task(runtime, [&] {
+        Gate other_ran;
+        runtime.spawn([&] { other_ran.open(); });
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        other_ran.wait();
+        EXPECT_EQ(MC_OK, mc_cancelled());
+        EXPECT_EQ(MC_OK, mc_acquire_status());
+
+        EXPECT_EQ(MC_OK, mc_release_with(nullptr));
+        mc_acquire();
+    });
+    EXPECT_EQ(2u, runtime.stats().sections);
+}
+
+TEST_P(ReleaseWith, AfterBadOptionsTheSectionIsOpenAllTheSame) {
+    Runtime runtime;
+    in_task(runtime, [&] {
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.flags = 0x80000000u;
+        EXPECT_EQ(MC_EINVAL, mc_release_with(&options));
+        EXPECT_EQ(MC_EPERM, mc_task_yield());
+        mc_acquire();
+        EXPECT_EQ(MC_OK, mc_task_yield());
+
+        struct {
+            mc_section_options known;
+            uint64_t tail;
+        } larger = {MC_SECTION_OPTIONS_INIT, 1};
+        larger.known.size = sizeof larger;
+        EXPECT_EQ(MC_EINVAL, mc_release_with(&larger.known));
+        mc_acquire();
+        larger.tail = 0;
+        EXPECT_EQ(MC_OK, mc_release_with(&larger.known));
+        mc_acquire();
+
+        options = MC_SECTION_OPTIONS_INIT;
+        options.size = offsetof(mc_section_options, deadline);
+        options.deadline = 1;  // behind the size
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        EXPECT_EQ(MC_OK, mc_acquire_status());
+    });
+    runtime.take_reports();
+}
+
+TEST_P(ReleaseWith, APassedDeadlineIsSeenInsideAndAtTheEnd) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.deadline = mctest::ms;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        while (mc_cancelled() == MC_OK) {
+        }
+        EXPECT_EQ(MC_ECANCELED, mc_cancelled());
+        EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
+
+        // It was that section's; the task goes on as before.
+        EXPECT_EQ(MC_OK, mc_checkpoint());
+        mc_release();
+        EXPECT_EQ(MC_OK, mc_cancelled());
+        EXPECT_EQ(MC_OK, mc_acquire_status());
+    });
+}
+
+TEST_P(ReleaseWith, NoDeadlineNeverPasses) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        for (const uint64_t none : {uint64_t{0}, static_cast<uint64_t>(MC_NONE)}) {
+            options.deadline = none;
+            EXPECT_EQ(MC_OK, mc_release_with(&options));
+            EXPECT_EQ(MC_OK, mc_cancelled());
+            EXPECT_EQ(MC_OK, mc_acquire_status());
+        }
+    });
+}
+
+struct Unblock {
+    Gate called;
+    std::atomic<int> times{0};
+    std::atomic<int> thread{0};
+
+    static void call(void* self) {
+        Unblock* unblock = static_cast<Unblock*>(self);
+        unblock->times.fetch_add(1);
+        unblock->thread.store(mctest::thread_id());
+        unblock->called.open();
+    }
+};
+
+TEST_P(ReleaseWith, AnInterruptCallsUnblockOnce) {
+    Runtime runtime;
+    in_task(runtime, [&] {
+        mc_task* self = mc_task_current();
+        Unblock unblock;
+        runtime.spawn([self] {
+            while (mc_task_state(self) != MC_TASK_SECTION) EXPECT_EQ(MC_OK, mc_task_yield());
+            EXPECT_EQ(MC_OK, mc_task_interrupt(self, self));
+            EXPECT_EQ(MC_EBUSY, mc_task_interrupt(self, self));
+        });
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.unblock = Unblock::call;
+        options.unblock_arg = &unblock;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        unblock.called.wait();
+        while (mc_cancelled() == MC_OK) {
+        }
+        EXPECT_EQ(MC_EINTR, mc_cancelled());
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        EXPECT_EQ(1, unblock.times.load());
+        EXPECT_NE(mctest::thread_id(), unblock.thread.load());
+
+        // Reported, not consumed.
+        EXPECT_EQ(MC_EINTR, mc_checkpoint());
+        void* payload = nullptr;
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, &payload));
+        EXPECT_EQ(self, payload);
+        EXPECT_EQ(MC_OK, mc_checkpoint());
+    });
+}
+
+TEST_P(ReleaseWith, APendingInterruptIsToldAtTheRelease) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_task* self = mc_task_current();
+        Unblock unblock;
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.unblock = Unblock::call;
+        options.unblock_arg = &unblock;
+        EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr));
+        EXPECT_EQ(MC_EINTR, mc_release_with(&options));
+        EXPECT_EQ(MC_EINTR, mc_cancelled());
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        EXPECT_EQ(MC_EINTR, mc_release_with(nullptr));
+        mc_acquire();
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
+        EXPECT_EQ(MC_OK, mc_release_with(nullptr));
+        EXPECT_EQ(MC_OK, mc_acquire_status());
+        EXPECT_EQ(0, unblock.times.load());
+    });
+}
+
+struct SlowUnblock {
+    Gate running, finish;
+    std::atomic<bool> done{false};
+
+    static void call(void* self) {
+        SlowUnblock* unblock = static_cast<SlowUnblock*>(self);
+        unblock->running.open();
+        unblock->finish.wait();
+        unblock->done.store(true);
+    }
+};
+
+TEST_P(ReleaseWith, TheAcquireWaitsForARunningUnblock) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_task* self = mc_task_current();
+        SlowUnblock unblock;
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.unblock = SlowUnblock::call;
+        options.unblock_arg = &unblock;
+        std::thread interrupts, releases;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        interrupts = std::thread([self] { EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr)); });
+        unblock.running.wait();
+        releases = std::thread([&] { unblock.finish.open(); });
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        EXPECT_TRUE(unblock.done.load());
+        interrupts.join();
+        releases.join();
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
+    });
+}
+
+TEST_P(ReleaseWith, NoUnblockIsCalledAfterItsSection) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_task* self = mc_task_current();
+        for (int i = 0; i < 200; ++i) {
+            // On this stack frame: a late call would find it gone.
+            std::atomic<bool> open{true};
+            mc_section_options options = MC_SECTION_OPTIONS_INIT;
+            options.unblock = [](void* flag) { EXPECT_TRUE(static_cast<std::atomic<bool>*>(flag)->load()); };
+            options.unblock_arg = &open;
+            Gate go;
+            std::thread other([&] {
+                go.wait();
+                EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr));
+            });
+            mc_release_with(&options);
+            go.open();
+            mc_acquire();
+            open.store(false);
+            mc_release();
+            other.join();
+            mc_acquire();
+            EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
+        }
+    });
+}
+
+TEST_P(ReleaseWith, AnInnerOneDoesNothing) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        mc_release();
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        EXPECT_EQ(MC_OK, mc_acquire_status());
+        EXPECT_EQ(MC_EPERM, mc_task_yield());
+        EXPECT_EQ(MC_OK, mc_acquire_status());
+        EXPECT_EQ(MC_OK, mc_task_yield());
+    });
+}
+
+}  // namespace

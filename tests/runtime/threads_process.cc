@@ -1,0 +1,198 @@
+// When OS threads start and end. Each test counts the threads of a child process.
+// SPDX-License-Identifier: BSL-1.0
+#include <thread>
+
+#include "testing.h"
+
+namespace {
+
+using mctest::child;
+using mctest::Gate;
+using mctest::process_threads;
+using mctest::Runtime;
+
+// A sanitizer may have a thread of its own.
+int threads_at_start;
+
+#define MC_CHILD(...)                          \
+    EXPECT_EXIT(child([&] {                    \
+                    threads_at_start = process_threads(); \
+                    __VA_ARGS__                \
+                }),                            \
+                ::testing::ExitedWithCode(0), "")
+
+int started() { return process_threads() - threads_at_start; }
+
+TEST(ThreadsDeathTest, NoneBeforeTheFirstReleaseThatNeedsOne) {
+    MC_CHILD({
+        Runtime runtime;
+        EXPECT_EQ(0, started());
+        mc_task* parked = runtime.spawn([] { EXPECT_EQ(MC_OK, mc_task_park(MC_FOREVER)); });
+        runtime.run([&] {
+            for (int i = 0; i < 100; ++i) {
+                EXPECT_EQ(MC_OK, mc_task_yield());
+                EXPECT_EQ(MC_OK, mc_checkpoint());
+            }
+            EXPECT_EQ(MC_OK, mc_task_sleep(mctest::ms));
+            EXPECT_EQ(MC_OK, mc_task_unpark(parked));
+            EXPECT_EQ(MC_OK, mc_task_join(parked, MC_FOREVER));
+            // Nobody else is ready: the section needs no thread.
+            for (int i = 0; i < 1000; ++i) {
+                mc_release();
+                mc_acquire();
+            }
+            EXPECT_EQ(0, started());
+            EXPECT_EQ(0u, runtime.stats().threads_peak);
+
+            Gate other_ran;
+            runtime.spawn([&] { other_ran.open(); });
+            mc_release();
+            other_ran.wait();
+            EXPECT_GE(started(), 1);
+            mc_acquire();
+        });
+        EXPECT_GE(runtime.stats().threads_peak, 1u);
+    });
+}
+
+TEST(ThreadsDeathTest, AnAttachedThreadAloneNeedsNone) {
+    MC_CHILD({
+        Runtime runtime;
+        runtime.attached([] {
+            for (int i = 0; i < 100; ++i) {
+                mc_release();
+                mc_acquire();
+                EXPECT_EQ(MC_OK, mc_task_yield());
+            }
+            EXPECT_EQ(MC_OK, mc_task_sleep(mctest::ms));
+        });
+        EXPECT_EQ(0, started());
+    });
+}
+
+// Opens `count` sections beside each other, so that as many threads are needed.
+void widen(Runtime& runtime, int count) {
+    runtime.run([&runtime, count] {
+        Gate arrived, all;
+        std::vector<mc_task*> tasks;
+        for (int i = 0; i < count; ++i)
+            tasks.push_back(runtime.spawn([&] {
+                mc_release();
+                arrived.open();
+                all.wait();
+                mc_acquire();
+            }));
+        mc_release();
+        for (int i = 0; i < count; ++i) arrived.wait();
+        all.open(static_cast<unsigned>(count));
+        mc_acquire();
+        for (mc_task* task : tasks) EXPECT_EQ(MC_OK, mc_task_join(task, MC_FOREVER));
+    });
+}
+
+TEST(ThreadsDeathTest, IdleOnesBeyondTheKeptEndAfterTheTimeout) {
+    MC_CHILD({
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.keep_idle_threads = 1;
+        options.idle_timeout = mctest::ms;
+        Runtime runtime(options);
+        widen(runtime, 8);
+        EXPECT_GE(runtime.stats().threads_peak, 8u);
+        while (runtime.stats().threads > 1 || started() > 1) std::this_thread::yield();
+        widen(runtime, 8);
+        while (runtime.stats().threads > 1 || started() > 1) std::this_thread::yield();
+    });
+}
+
+TEST(ThreadsDeathTest, TheKeptOnesStay) {
+    MC_CHILD({
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.keep_idle_threads = 8;
+        options.idle_timeout = 1;
+        Runtime runtime(options);
+        widen(runtime, 6);
+        const uint64_t threads = runtime.stats().threads;
+        EXPECT_GE(threads, 6u);
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // many timeouts
+        EXPECT_EQ(threads, runtime.stats().threads);
+    });
+}
+
+TEST(ThreadsDeathTest, TheLimitIsKept) {
+    MC_CHILD({
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.max_threads = 3;
+        Runtime runtime(options);
+        int ran = 0;
+        for (int i = 0; i < 50; ++i)
+            runtime.spawn([&] {
+                ++ran;
+                mc_release();
+                EXPECT_LE(started(), 3);
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                mc_acquire();
+            });
+        runtime.run();
+        EXPECT_EQ(50, ran);
+        EXPECT_LE(runtime.stats().threads_peak, 3u);
+    });
+}
+
+TEST(ThreadsDeathTest, DestroyLeavesNone) {
+    MC_CHILD({
+        {
+            Runtime runtime;
+            widen(runtime, 4);
+        }
+        while (started() > 0) std::this_thread::yield();
+    });
+}
+
+struct Hooks {
+    Gate started, stopped;
+};
+
+TEST(ThreadsDeathTest, TheHooksRunOnEveryCarrier) {
+    MC_CHILD({
+        Hooks hooks;
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.arg = &hooks;
+        options.thread_start = [](void* arg) { static_cast<Hooks*>(arg)->started.open(); };
+        options.thread_stop = [](void* arg) { static_cast<Hooks*>(arg)->stopped.open(); };
+        uint64_t peak = 0;
+        {
+            Runtime runtime([&options] {
+                options.misuse = [](void*, const mc_misuse* report) { ADD_FAILURE() << report->message; };
+                return options;
+            }());
+            widen(runtime, 4);
+            peak = runtime.stats().threads_peak;
+        }
+        for (uint64_t i = 0; i < peak; ++i) {
+            hooks.started.wait();
+            hooks.stopped.wait();
+        }
+    });
+}
+
+TEST(ThreadsDeathTest, CarriersHaveTheSignalMaskOfTheCreatorWhileTheyWork) {
+    MC_CHILD({
+        sigset_t mask;
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGUSR2);
+        ASSERT_EQ(0, pthread_sigmask(SIG_SETMASK, &mask, nullptr));
+        Runtime runtime;
+        runtime.attached([&] {
+            mc_task* other = runtime.spawn([] {
+                sigset_t now;
+                EXPECT_EQ(0, pthread_sigmask(SIG_SETMASK, nullptr, &now));
+                EXPECT_EQ(1, sigismember(&now, SIGUSR2));
+                EXPECT_EQ(0, sigismember(&now, SIGUSR1));
+                EXPECT_EQ(0, sigismember(&now, SIGINT));
+            });
+            EXPECT_EQ(MC_OK, mc_task_join(other, MC_FOREVER));
+        });
+    });
+}
+
+}  // namespace
