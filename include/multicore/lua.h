@@ -20,8 +20,9 @@ extern "C" {
 #endif
 
 /* Flags of mc_lua_open. */
-#define MC_LUA_SIGINT 1u /* Ctrl-C raises "interrupted!" in the main task, where SIGINT has a handler that
-                            would otherwise be called. What `require` does by itself. */
+#define MC_LUA_SIGINT                                                                    \
+    1u /* Ctrl-C raises "interrupted!" in the main task, where SIGINT has a handler that \
+          would otherwise be called. What `require` does by itself. */
 
 /* Gives the state a runtime and makes the module what `require "multicore"` returns. options->host is
  * ours; tasks get 1 MiB of stack at least. On failure a message is left on top of the stack. MC_EBUSY: it

@@ -139,7 +139,7 @@ public:
     // By the holder: a task became ready.
     void push(NodeT* node) noexcept;
 
-    // The same, also from a signal handler that has interrupted the holder anywhere.
+    // The same, also from a signal handler that has interrupted the holder anywhere; starts no thread.
     void push_from_anywhere(NodeT* node) noexcept;
 
     // By the holder: nodes posted by others join the line.
@@ -207,7 +207,7 @@ private:
     bool grant_standby(SeatT& me) noexcept;
     bool rouse() noexcept;
     bool start_carrier() noexcept;
-    void rouse_watcher() noexcept;
+    void rouse_watcher(bool may_start) noexcept;
     NodeT* live_head() noexcept;
     template <class Posted>
     bool wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted, bool own_node) noexcept;

@@ -331,10 +331,9 @@ void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
 
 template <class Sys>
 void Baton<Sys>::push(NodeT* node) noexcept {
+    drain();  // those that came before
     line_.push_back(node);
-    // Where the host can be told to let others in, a thread watches that the holder does, if there is one.
-    // It stays awake for some slices, so that this is no wake per push.
-    rouse_watcher();
+    rouse_watcher(true);
 }
 
 template <class Sys>
@@ -343,16 +342,18 @@ void Baton<Sys>::push_from_anywhere(NodeT* node) noexcept {
     // Relaxed: only this thread, which holds, clears it; a drain that this interrupts has yet to empty
     // the inbox.
     if (!(hint_.load(std::memory_order_relaxed) & kInbox)) hint_.fetch_or(kInbox, std::memory_order_seq_cst);
-    rouse_watcher();
+    rouse_watcher(false);
 }
 
+// Where the host can be told to let others in, a thread watches that the holder does. It stays awake for
+// some slices, so that this is no wake per push.
 template <class Sys>
-void Baton<Sys>::rouse_watcher() noexcept {
+void Baton<Sys>::rouse_watcher(bool may_start) noexcept {
     if (!times_.attention || watching_.load(std::memory_order_relaxed)) return;
     if (SeatT* standby = standby_.load(std::memory_order_relaxed))
         wake(*standby);
-    else
-        idle_.rouse_carrier(nullptr);
+    else if (!idle_.rouse_carrier(nullptr) && may_start)
+        start_carrier();
 }
 
 template <class Sys>
@@ -380,7 +381,7 @@ void Baton<Sys>::post(NodeT* node) noexcept {
             w = word_.load(std::memory_order_seq_cst);
         }
         if (word::state(w) == word::HELD) {
-            if (!thread) rouse_watcher();
+            if (!thread) rouse_watcher(true);
             return;
         }
     }

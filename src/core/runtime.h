@@ -120,7 +120,7 @@ void hold(Worker& worker, mc_task& task) noexcept;         // this thread is abo
 bool drive(Worker& worker, NodeT* self) noexcept;
 void schedule_away(mc_task& task) noexcept;                // unbound: runs others until the task's turn
 void leave_straggler(mc_task& task) noexcept;              // unbound: never returns
-void make_ready(mc_task& task) noexcept;                   // any thread, by the claimer of its wait
+void make_ready(mc_task& task, bool maybe_in_signal_handler = false) noexcept;  // any thread, by the claimer of its wait
 void poll_reactor(mc_runtime& rt) noexcept;
 void deliver(ReactorWait* fired) noexcept;                 // any thread
 bool must_go_home(const mc_runtime& rt) noexcept;

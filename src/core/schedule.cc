@@ -180,13 +180,13 @@ void task_main(void* argument) noexcept {
     Fiber::exit_to(task.fiber, worker.home);
 }
 
-void make_ready(mc_task& task) noexcept {
+void make_ready(mc_task& task, bool maybe_in_signal_handler) noexcept {
     mc_runtime& rt = task.rt;
     const mc_task* current = this_thread().task;
     if (task.state.load(std::memory_order_relaxed) != MC_TASK_NEW)  // a task is NEW until it runs
         task.state.store(MC_TASK_READY, std::memory_order_relaxed);
     if (current && &current->rt == &rt && current->holds_baton())
-        rt.baton.push_from_anywhere(&task);  // mc_task_unpark may be called by a signal handler
+        maybe_in_signal_handler ? rt.baton.push_from_anywhere(&task) : rt.baton.push(&task);
     else
         rt.baton.post(&task);
 }

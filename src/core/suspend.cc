@@ -216,7 +216,7 @@ mc_status mc_task_park(uint64_t timeout) {
 
 mc_status mc_task_unpark(mc_task* task) {
     if (!task) return MC_EINVAL;
-    if (task->wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(*task);
+    if (task->wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(*task, true);
     return MC_OK;
 }
 

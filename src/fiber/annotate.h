@@ -66,9 +66,9 @@ struct Context {
 };
 
 #if defined(MC_TSAN)
-// Making a fiber costs the thread sanitizer milliseconds, so those that exited are used again. The calls they
-// never returned from stay on their shadow stack, of 65,536: hence a limit. What the former user did counts as
-// done before the new one, but so it does already because both had their stacks from one pool.
+// Making a fiber costs the thread sanitizer milliseconds, so those that exited are used again. The calls
+// they never returned from stay on their shadow stack, of 65,536: hence a limit. What the former user did
+// counts as done before the new one, but so it does already because both had their stacks from one pool.
 struct SpareFibers {
     static constexpr unsigned most = 256;
     static constexpr unsigned most_uses = 256;

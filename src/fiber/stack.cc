@@ -48,7 +48,8 @@ struct SizeClass {
 
 constexpr SizeClass size_class(std::size_t pages) noexcept {
     if (pages <= least_pages) return {0, least_pages};
-    const auto power = static_cast<unsigned>(std::bit_width(pages - 1)) - 1;  // 2^power < pages <= 2^(power+1)
+    // 2^power < pages <= 2^(power+1)
+    const auto power = static_cast<unsigned>(std::bit_width(pages - 1)) - 1;
     const std::size_t step = std::size_t{1} << (power - 2);
     const std::size_t steps = (pages - (std::size_t{1} << power) + step - 1) / step;  // 1 to 4
     return {(power - 2) * 4 + static_cast<unsigned>(steps), (4 + steps) * step};

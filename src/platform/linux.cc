@@ -99,9 +99,9 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::u
     timespec t;
     t.tv_sec = static_cast<time_t>(until / 1'000'000'000u);
     t.tv_nsec = static_cast<long>(until % 1'000'000'000u);
-    // The bitset form, because only it takes an absolute time; without the realtime flag that is CLOCK_MONOTONIC.
-    syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, until == UINT64_MAX ? nullptr : &t, nullptr,
-            FUTEX_BITSET_MATCH_ANY);
+    // The bitset form, because only it takes an absolute time; by default one of CLOCK_MONOTONIC.
+    syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, until == UINT64_MAX ? nullptr : &t,
+            nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
 void futex_wake_one(std::atomic<std::uint32_t>& word) noexcept {
@@ -138,7 +138,8 @@ int thread_start(void (*fn)(void*), void* arg, std::size_t stack_size) noexcept 
         const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
         const auto least = static_cast<std::size_t>(sysconf(_SC_THREAD_STACK_MIN));
         // In whole pages: some systems refuse others.
-        const std::size_t size = (std::max(stack_size * annotate::stack_factor, least) + page - 1) / page * page;
+        std::size_t size = std::max(stack_size * annotate::stack_factor, least);
+        size = (size + page - 1) / page * page;
         rc = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         if (rc == 0 && stack_size != 0) rc = pthread_attr_setstacksize(&attr, size);
         pthread_t thread;

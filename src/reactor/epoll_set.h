@@ -24,7 +24,7 @@ public:
 
     int open() noexcept;    // 0 or an error
     void close() noexcept;  // the descriptors of this process; others that share the set keep it
-    void forget() noexcept; // the same, for descriptors that somebody else closed
+    void forget() noexcept;  // the same, for descriptors that somebody else closed
     bool is_open() const noexcept { return epoll_fd_ >= 0; }
 
     // `events` is MC_READABLE | MC_WRITABLE.

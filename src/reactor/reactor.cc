@@ -2,9 +2,9 @@
 // who polls (PollerRole).
 //
 // A new earlier deadline must reach a poller that sleeps already. Poller and reactor_add meet at the
-// mutex: under it the poller announces its sleep and until when (sleeps_until_), so whoever adds later
-// sees that, and whoever added before was seen by the poller. A new fd needs no such care: the kernel
-// adds it to the running epoll_wait; except that a poller which sleeps in the futex must come over.
+// mutex: under it the poller announces how it sleeps and until when, so whoever adds later sees that,
+// and whoever added before was seen by the poller. A new fd needs no such care: the kernel adds it to the
+// running epoll_wait; except that a poller which sleeps in the futex must come over.
 // SPDX-License-Identifier: BSL-1.0
 #include "reactor/reactor.h"
 
@@ -77,13 +77,19 @@ private:
     void unregister(ReactorWait& wait) noexcept;
     void fire(ReactorWait& wait, Fired& fired) noexcept;
     void publish() noexcept;
+    void nobody_sleeps() noexcept {
+        sleeps_until_ = 0;
+        sleeps_in_futex_ = false;
+    }
 
     std::mutex mutex_;
-    TimerHeap timers_;                // guarded by mutex_
-    FdWaits fds_;                     // guarded by mutex_, but for wait() and kick()
-    std::size_t count_ = 0;           // guarded by mutex_: registered waits
-    std::uint64_t sleeps_until_ = 0;  // guarded by mutex_: of the sleeping poller; 0: nobody to disturb
-    std::atomic<std::size_t> waits_{0};                 // count_, for all
+    TimerHeap timers_;       // guarded by mutex_
+    FdWaits fds_;            // guarded by mutex_, but for wait() and kick()
+    std::size_t count_ = 0;  // guarded by mutex_: registered waits
+    // Guarded by mutex_: of the sleeping poller that an adder may have to disturb; 0 and false: none.
+    std::uint64_t sleeps_until_ = 0;
+    bool sleeps_in_futex_ = false;
+    std::atomic<std::size_t> waits_{0};                // count_, for all
     std::atomic<std::uint64_t> earliest_{UINT64_MAX};  // of timers_, for all
     PollerRole role_;
 };
@@ -100,17 +106,15 @@ mc_status Reactor::add(ReactorWait& wait) noexcept {
         wait.next_fired = nullptr;
         if (timed && !timers_.reserve_one()) return MC_ENOMEM;
         if (wait.fd >= 0) {
-            const bool was_open = fds_.is_open();
             const mc_status status = fds_.add(wait);
             if (status != MC_OK) return status;
-            disturb = !was_open;
         }
         if (timed) timers_.push(wait);
         wait.registered = true;
         ++count_;
         publish();
-        disturb = (disturb || wait.deadline < sleeps_until_) && sleeps_until_ != 0;
-        if (disturb) sleeps_until_ = 0;  // once is enough
+        disturb = wait.deadline < sleeps_until_ || (wait.fd >= 0 && sleeps_in_futex_);
+        if (disturb) nobody_sleeps();  // once is enough
     }
     if (disturb) kick();
     return MC_OK;
@@ -144,7 +148,7 @@ ReactorWait* Reactor::poll(std::uint64_t until) noexcept {
     }
     if (sleep != PollerRole::kAwake) {
         role_.wake_up();
-        sleeps_until_ = 0;
+        nobody_sleeps();
     }
     return collect(events);
 }
@@ -155,6 +159,7 @@ PollerRole::Sleep Reactor::fall_asleep(std::uint64_t until) noexcept {
     const PollerRole::Sleep how = fds_.is_open() ? PollerRole::kInEpoll : PollerRole::kInFutex;
     if (!role_.fall_asleep(how)) return PollerRole::kAwake;
     sleeps_until_ = until;
+    sleeps_in_futex_ = how == PollerRole::kInFutex;
     return how;
 }
 
@@ -196,7 +201,7 @@ void Reactor::kick() noexcept {
 
 void Reactor::after_fork_in_child() noexcept {
     fds_.lose(true);
-    sleeps_until_ = 0;
+    nobody_sleeps();
     role_.reset();
     mutex_.unlock();
 }

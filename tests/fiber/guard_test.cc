@@ -35,7 +35,8 @@ bool forget_markers() {
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const sock_fprog filter = {sizeof program / sizeof *program, program};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 constexpr int skipped = 77;
@@ -90,8 +91,9 @@ TEST(GuardDeathTest, ProtectsWithoutMarkers) {
 TEST(GuardDeathTest, GoesOnUnguardedNearTheLimitAndSaysSoOnce) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     // All of standard error is matched, so that a second message fails.
-    EXPECT_EXIT(use_up_mappings(), zero_or_skipped,
-                testing::MatchesRegex("(multicore: [^\n]*vm.max_map_count[^\n]* guard page|[^\n]*skipped)\n"));
+    EXPECT_EXIT(
+        use_up_mappings(), zero_or_skipped,
+        testing::MatchesRegex("(multicore: [^\n]*vm.max_map_count[^\n]* guard page|[^\n]*skipped)\n"));
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ TEST_F(OverflowDeathTest, WorksOnAnyThread) {
 
 TEST_F(OverflowDeathTest, BearsNamesOfAnyLengthAndNone) {
     const std::string long_name(5'000, 'x');
-    EXPECT_EXIT(overflow(long_name.c_str()), testing::KilledBySignal(SIGSEGV), report_of(std::string(255, 'x')));
+    EXPECT_EXIT(overflow(long_name.c_str()), testing::KilledBySignal(SIGSEGV),
+                report_of(std::string(255, 'x')));
     EXPECT_EXIT(overflow(nullptr), testing::KilledBySignal(SIGSEGV), report_of("\\?"));
 }
 

@@ -53,8 +53,8 @@ void release(const std::vector<Stack>& stacks) {
 }
 
 TEST(Stack, IsAtLeastAsLargeAsAskedAndUsableToTheLastByte) {
-    for (std::size_t size : {std::size_t{0}, std::size_t{1}, page, 4 * page, 4 * page + 1, 5 * page, 64 * page,
-                             65 * page, 100 * page - 1, 8192 * page}) {
+    for (std::size_t size : {std::size_t{0}, std::size_t{1}, page, 4 * page, 4 * page + 1, 5 * page,
+                             64 * page, 65 * page, 100 * page - 1, 8192 * page}) {
         Stack stack;
         ASSERT_TRUE(mc::stack_allocate(size, stack));
         EXPECT_GE(stack.size, size);
@@ -120,7 +120,8 @@ TEST(Stack, HundredThousandGuardedOnesAtOnce) {
 std::size_t resident_pages(const Stack& stack) {
     std::vector<unsigned char> map(stack.size / page);
     EXPECT_EQ(mincore(stack.base, stack.size, map.data()), 0);
-    return static_cast<std::size_t>(std::count_if(map.begin(), map.end(), [](auto m) { return (m & 1) != 0; }));
+    const auto resident = std::count_if(map.begin(), map.end(), [](auto m) { return (m & 1) != 0; });
+    return static_cast<std::size_t>(resident);
 }
 
 TEST(Stack, ABurstDoesNotKeepItsMemory) {

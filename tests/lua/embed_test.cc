@@ -131,9 +131,10 @@ TEST(LuaEmbed, OtherThreadsEnter) {
         lua_State* L = nullptr;
         ASSERT_EQ(mc_lua_enter(main_state, &L), MC_OK);
         EXPECT_EQ(mc_lua_enter(main_state, &L), MC_EPERM);
-        EXPECT_EQ(State::run_on(L, "local mc = require 'multicore'\n"
-                                   "mc.sleep(0.001) CHANNEL:send('from another thread')\n"
-                                   "return mc.spawn(function() return 'a task of the visitor' end):join()"),
+        EXPECT_EQ(State::run_on(L,
+                                "local mc = require 'multicore'\n"
+                                "mc.sleep(0.001) CHANNEL:send('from another thread')\n"
+                                "return mc.spawn(function() return 'a task of the visitor' end):join()"),
                   "a task of the visitor");
         EXPECT_EQ(mc_lua_leave(L), MC_OK);
         EXPECT_EQ(mc_lua_leave(L), MC_EPERM);

@@ -22,8 +22,7 @@
 static void busy(lua_Integer us) {
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    do
-        clock_gettime(CLOCK_MONOTONIC, &now);
+    do clock_gettime(CLOCK_MONOTONIC, &now);
     while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < us);
 }
 
@@ -182,8 +181,7 @@ static int l_read(lua_State *L) {
     mc_release();
     if (gate) sem_post(gate);
     ssize_t n;
-    do
-        n = read(fd, buffer, wanted);
+    do n = read(fd, buffer, wanted);
     while (n < 0 && errno == EINTR);
     mc_acquire();
     if (n < 0) return luaL_error(L, "%s", strerror(errno));
@@ -219,7 +217,8 @@ static int l_gettid(lua_State *L) {
 static int l_kill(lua_State *L) {
     static const char *const names[] = {"INT", "TERM", "KILL", NULL};
     static const int signals[] = {SIGINT, SIGTERM, SIGKILL};
-    lua_pushboolean(L, kill((pid_t)luaL_checkinteger(L, 1), signals[luaL_checkoption(L, 2, NULL, names)]) == 0);
+    lua_pushboolean(L,
+                    kill((pid_t)luaL_checkinteger(L, 1), signals[luaL_checkoption(L, 2, NULL, names)]) == 0);
     return 1;
 }
 

@@ -5,7 +5,11 @@ local prelude = [[
 local mc, native = require "multicore", require "native"
 io.stdout:setvbuf "no"
 local function ready() print("ready " .. native.getpid()) end
-local function computing(n) for i = 1, n do mc.spawn(function() while true do end end) end mc.yield() end
+local function computing(n)
+    local begun = {}
+    for i = 1, n do mc.spawn(function() begun[i] = true while true do end end) end
+    for i = 1, n do while not begun[i] do mc.sleep(0.001) end end
+end
 local function polling(n)
     local inside = native.gate()
     for i = 1, n do mc.spawn(function() native.poll_cancelled(inside) end) end

@@ -156,7 +156,8 @@ TEST_F(ReactorTest, HeapThatCannotGrowRefusesTheWait) {
     while (status == MC_OK) status = reactor_add(waits.emplace_back(now_ns() + kHour));
     EXPECT_EQ(status, MC_ENOMEM);
     EXPECT_EQ(reactor_waits(), waits.size() - 1);
-    EXPECT_EQ(reactor_add(waits.back()), MC_OK);
+    reactor_cancel(waits.front());
+    EXPECT_EQ(reactor_add(waits.back()), MC_OK) << "in the room that is there";
 }
 
 TEST_F(ReactorTest, AHundredThousandTimers) {

@@ -84,6 +84,26 @@ TEST_P(ReactorThreadTest, AnFdAddedToASleepingPollerFires) {
     EXPECT_EQ(fired, Fired{&wait});
 }
 
+// A refused fd may have made the epoll set already.
+TEST_P(ReactorThreadTest, AnFdAddedAfterARefusedOneFires) {
+    const SocketPair pair;
+    pair.send();
+    Waiter refused(1 << 20, MC_READABLE), wait(pair.near.get(), MC_READABLE);
+    Fired fired;
+    {
+        OnePoll poller;
+        poller.await_asleep();
+        ASSERT_EQ(reactor_add(refused), MC_EINVAL);
+        ASSERT_EQ(reactor_add(wait), MC_OK);
+        fired = poller.result();
+    }
+    if (fired.empty()) {
+        const Role role;
+        fired = listed(reactor_poll(UINT64_MAX));
+    }
+    EXPECT_EQ(fired, Fired{&wait});
+}
+
 TEST_P(ReactorThreadTest, ASignalDoesNotHarmThePoller) {
     struct sigaction action {};
     struct sigaction before {};

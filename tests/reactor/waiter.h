@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <fstream>
 #include <semaphore>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -116,6 +117,14 @@ private:
     }
     explicit SocketPair(std::pair<int, int> fds) : near(fds.first), far(fds.second) {}
 };
+
+inline std::set<int> open_descriptors() {
+    std::set<int> fds;
+    for (int fd = 0; fd < 256; ++fd) {
+        if (fcntl(fd, F_GETFD) >= 0) fds.insert(fd);
+    }
+    return fds;
+}
 
 // Returns when the thread sleeps in the kernel. A gate, if it can sleep in one place only.
 inline void await_asleep(pid_t thread) {

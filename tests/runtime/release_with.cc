@@ -65,7 +65,8 @@ TEST_P(ReleaseWith, APassedDeadlineIsSeenInsideAndAtTheEnd) {
     in_task(runtime, [] {
         mc_section_options options = MC_SECTION_OPTIONS_INIT;
         options.deadline = mctest::ms;
-        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        const mc_status status = mc_release_with(&options);
+        EXPECT_TRUE(status == MC_OK || status == MC_ECANCELED);  // it may have passed by now
         while (mc_cancelled() == MC_OK) {
         }
         EXPECT_EQ(MC_ECANCELED, mc_cancelled());

@@ -121,7 +121,6 @@ TEST(Shutdown, ASuspendedTaskIsToldAndEnds) {
 TEST(Shutdown, ASectionWithUnblockIsUnblocked) {
     Runtime runtime;
     Gate in_section, unblocked;
-    std::thread runner([&] { EXPECT_NE(MC_EBUSY, mc_runtime_run(runtime)); });
     mc_task* task = runtime.spawn([&] {
         mc_section_options options = MC_SECTION_OPTIONS_INIT;
         options.unblock = [](void* gate) { static_cast<Gate*>(gate)->open(); };
@@ -132,6 +131,7 @@ TEST(Shutdown, ASectionWithUnblockIsUnblocked) {
         EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
         EXPECT_EQ(MC_ECANCELED, mc_checkpoint());
     });
+    std::thread runner([&] { EXPECT_NE(MC_EBUSY, mc_runtime_run(runtime)); });
     in_section.wait();
     EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
     EXPECT_EQ(MC_ECANCELED, mc_task_result(task));

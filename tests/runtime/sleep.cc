@@ -64,15 +64,15 @@ TEST(SleepOrder, IsThatOfTheDeadlines) {
 
 TEST(SleepThreads, ManySleepersNeedNone) {
     Runtime runtime;
-    int woken = 0, threads = 0;
-    for (int i = 0; i < 2000; ++i)
+    constexpr int count = mctest::sanitized ? 500 : 2000;
+    int woken = 0;
+    for (int i = 0; i < count; ++i)
         runtime.spawn([&] {
             EXPECT_EQ(MC_OK, mc_task_sleep(20 * mctest::ms));
             ++woken;
-            threads = mctest::process_threads();
         });
     runtime.run();
-    EXPECT_EQ(2000, woken);
+    EXPECT_EQ(count, woken);
     EXPECT_EQ(0u, runtime.stats().threads_peak);
 }
 

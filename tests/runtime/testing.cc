@@ -13,11 +13,7 @@
 namespace mctest {
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr unsigned default_scale = 4;
-#else
-constexpr unsigned default_scale = 1;
-#endif
+constexpr unsigned default_scale = sanitized ? 4 : 1;
 
 std::string text(const char* maybe) { return maybe ? maybe : ""; }
 

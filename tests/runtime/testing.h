@@ -19,6 +19,19 @@
 
 namespace mctest {
 
+// Whether this is a build in which everything is slower, and threads and fibers are scarce.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+#else
+constexpr bool sanitized = false;
+#endif
+
 // Bound of every wait, multiplied by MULTICORE_TEST_SCALE (default 1; sanitizers 4).
 unsigned hang_seconds();
 

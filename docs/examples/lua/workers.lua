@@ -3,13 +3,20 @@
 local mc = require "multicore"
 
 local slots, tasks, running, most = mc.semaphore(3), {}, 0, 0
+
+-- A task may lose its turn between two instructions; not within an atomic scope.
+local function count(by)
+    local whole <close> = mc.scope "atomic"
+    running = running + by
+    most = math.max(most, running)
+end
+
 for i = 1, 12 do
     tasks[i] = mc.spawn(function()
         slots:acquire()
-        running = running + 1
-        most = math.max(most, running)
+        count(1)
         mc.sleep(0.002)
-        running = running - 1
+        count(-1)
         slots:release()
         return i
     end)

@@ -90,11 +90,13 @@ mc_status mcl_close(lua_State *L, struct mcl_host *h, uint64_t timeout) {
 static int guardian_gc(lua_State *L) {
     struct mcl_host **box = lua_touserdata(L, 1);
     struct mcl_host *h = *box;
-    if (h->guardian != box) return 0; /* an older one, collected in the course of things */
-    h->guardian = NULL;
-    mcl_close(L, h, MCL_CLOSE_TIMEOUT);
-    mcl_task_unref(h->main);
-    mcl_host_unref(h);
+    if (h->guardian == box) { /* else an older one, collected in the course of things */
+        h->guardian = NULL;
+        mcl_close(L, h, MCL_CLOSE_TIMEOUT);
+        mcl_task_unref(h->main);
+        mcl_host_unref(h); /* the state's reference */
+    }
+    mcl_host_unref(h); /* the guardian's */
     return 0;
 }
 
@@ -102,6 +104,7 @@ void mcl_guard(lua_State *L, struct mcl_host *h) {
     luaL_checkstack(L, 4, "multicore");
     struct mcl_host **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = h;
+    h->refs++;
     if (luaL_newmetatable(L, "multicore.guardian")) {
         lua_pushcfunction(L, guardian_gc);
         lua_setfield(L, -2, "__gc");

@@ -35,7 +35,8 @@ PUBLIC mc_status mc_lua_open(lua_State *L, const mc_runtime_options *options, ui
         problem = "mc_lua_open: this state has a runtime";
     } else if (mc_task_current()) {
         status = MC_EPERM;
-        problem = "mc_lua_open: this thread runs a task of another state; give each state a thread of its own";
+        problem =
+            "mc_lua_open: this thread runs a task of another state; give each state a thread of its own";
     }
     if (problem) {
         lua_pushstring(L, problem);
@@ -45,9 +46,12 @@ PUBLIC mc_status mc_lua_open(lua_State *L, const mc_runtime_options *options, ui
     lua_pushcfunction(L, open_protected);
     lua_pushlightuserdata(L, &o);
     switch (lua_pcall(L, 1, 0, 0)) {
-    case LUA_OK: return MC_OK;
-    case LUA_ERRMEM: return MC_ENOMEM;
-    default: return MC_EAGAIN;
+        case LUA_OK:
+            return MC_OK;
+        case LUA_ERRMEM:
+            return MC_ENOMEM;
+        default:
+            return MC_EAGAIN;
     }
 }
 

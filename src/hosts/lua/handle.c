@@ -137,7 +137,8 @@ static int is_callable(lua_State *L, int index) {
 /* spawn{f, args..., name=, stack=} */
 static int spawn_from_table(lua_State *L) {
     lua_settop(L, 1);
-    luaL_argcheck(L, lua_getfield(L, 1, "name") == LUA_TNIL || lua_isstring(L, 2), 1, "name must be a string");
+    luaL_argcheck(L, lua_getfield(L, 1, "name") == LUA_TNIL || lua_isstring(L, 2), 1,
+                  "name must be a string");
     luaL_argcheck(L, lua_getfield(L, 1, "stack") == LUA_TNIL || lua_isinteger(L, 3), 1,
                   "stack must be a number of bytes");
     lua_Integer stack = lua_tointeger(L, 3);
@@ -157,8 +158,7 @@ static int spawn_from_table(lua_State *L) {
 /* spawn(f, ...) -> task */
 int mcl_l_spawn(lua_State *L) {
     if (lua_istable(L, 1) && !is_callable(L, 1)) return spawn_from_table(L);
-    if (lua_isnone(L, 1) || !is_callable(L, 1))
-        return luaL_typeerror(L, 1, "function");
+    if (lua_isnone(L, 1) || !is_callable(L, 1)) return luaL_typeerror(L, 1, "function");
     mcl_spawn(L, lua_gettop(L) - 1, NULL, 0, "spawn");
     return 1;
 }

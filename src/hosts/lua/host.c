@@ -56,19 +56,26 @@ mc_status mcl_host_start(struct mcl_host *h) {
     options.host = &hooks;
     __atomic_store_n(&h->holder, pthread_self(), __ATOMIC_SEQ_CST);
 
+    if (mc_task_current()) return MC_EPERM; /* mc_attach would say so too late to undo the rest */
     mc_runtime *runtime;
     mc_status status = mc_runtime_create(&options, &runtime);
     if (status != MC_OK) return status;
+    h->main_away = 1; /* it is in no section yet */
+    mcl_sigint_prepare(h, runtime);
     mc_task_options main_options = MC_TASK_OPTIONS_INIT;
     main_options.name = "main";
     status = mc_attach(runtime, &main_options, 0, &h->main->task);
     if (status != MC_OK) {
+        if (h->sigint_task) mc_task_unref(h->sigint_task);
+        h->sigint_task = NULL;
+        mc_runtime_shutdown(runtime, 0);
         mc_runtime_destroy(runtime);
         return status;
     }
     h->runtime = runtime;
+    h->main_away = 0;
     mcl_set_current(h->main);
-    mcl_sigint_start(h);
+    mcl_sigint_arm(h);
     return MC_OK;
 }
 
@@ -141,8 +148,9 @@ struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, i
         free(main_task);
         free(h);
         if (status == MC_EPERM)
-            luaL_error(L, "multicore: this thread already runs another Lua state that uses multicore; "
-                          "give each state a thread of its own");
+            luaL_error(L,
+                       "multicore: this thread already runs another Lua state that uses multicore; "
+                       "give each state a thread of its own");
         luaL_error(L, "multicore: cannot start: %s", mc_status_message(status));
     }
     lua_pushlightuserdata(L, h);

@@ -18,7 +18,7 @@
 #include "task.h"
 
 struct mcl_host {
-    unsigned refs;       /* the module, every mcl_task */
+    unsigned refs;       /* the state, every guardian, every mcl_task */
     mc_runtime *runtime; /* NULL before the start and once closed */
     lua_State *main_L;
     lua_State *service; /* for calls of the Lua API from the runtime's hooks; anchored */
@@ -45,7 +45,7 @@ struct mcl_host {
 
     mc_task *sigint_task;    /* parked until the signal handler unparks it; see sigint.c */
     unsigned char main_away; /* the main task is suspended, or lets others in */
-    int sigint;           /* (any thread) Ctrl-C was typed and not yet turned into an interrupt */
+    int sigint;              /* (any thread) Ctrl-C was typed and not yet turned into an interrupt */
 
     int attention;    /* (any thread) a checkpoint is wanted */
     pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */

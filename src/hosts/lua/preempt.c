@@ -74,7 +74,7 @@ static void replace_hook(struct mcl_frame *f, int count) {
 }
 
 void mcl_preempt_hook_now(struct mcl_task *k) {
-    if (k->hook_busy) return; /* whoever is busy polls afterwards */
+    if (k->hook_busy) return;                                 /* whoever is busy polls afterwards */
     if (!k->cancelled && k->frame) replace_hook(k->frame, 1); /* sooner, where it was to be later */
 }
 
@@ -92,11 +92,15 @@ static struct mcl_frame *find_frame(struct mcl_task *k, lua_State *L) {
 
 static int wants_event(int mask, int event) {
     switch (event) {
-    case LUA_HOOKCALL:
-    case LUA_HOOKTAILCALL: return mask & LUA_MASKCALL;
-    case LUA_HOOKRET: return mask & LUA_MASKRET;
-    case LUA_HOOKLINE: return mask & LUA_MASKLINE;
-    default: return 0; /* a count of its own goes on from the start */
+        case LUA_HOOKCALL:
+        case LUA_HOOKTAILCALL:
+            return mask & LUA_MASKCALL;
+        case LUA_HOOKRET:
+            return mask & LUA_MASKRET;
+        case LUA_HOOKLINE:
+            return mask & LUA_MASKLINE;
+        default:
+            return 0; /* a count of its own goes on from the start */
     }
 }
 

@@ -62,8 +62,9 @@ static void read_threads(lua_State *L, mc_runtime_options *options) {
                 luaL_argerror(L, 1, "idle_timeout must be a number of seconds, 0 or more");
             options->idle_timeout = seconds > 9e9 ? MC_FOREVER : (uint64_t)(seconds * 1e9) + (seconds == 0);
         } else {
-            luaL_argerror(L, 1, lua_pushfstring(L, "unknown setting '%s'; there are max, keep_idle, idle_timeout",
-                                                name));
+            luaL_argerror(
+                L, 1,
+                lua_pushfstring(L, "unknown setting '%s'; there are max, keep_idle, idle_timeout", name));
         }
         lua_pop(L, 1);
     }
@@ -77,7 +78,8 @@ int mcl_l_threads(lua_State *L) {
     mc_runtime_options options = h->options;
     read_threads(L, &options);
     if (k != h->main || h->alive)
-        return luaL_error(L, "threads: %d tasks are alive; set this in the main task before the first mc.spawn",
+        return luaL_error(L,
+                          "threads: %d tasks are alive; set this in the main task before the first mc.spawn",
                           (int)h->alive);
     int enabled = mc_enable(h->runtime, -1);
     mc_status status = mcl_host_stop(h, MC_FOREVER);

@@ -34,7 +34,7 @@ static struct mcl_host *owner; /* whose main task gets it */
 static unsigned handling;      /* handlers under way, which may use the owner */
 static pthread_mutex_t owner_mutex = PTHREAD_MUTEX_INITIALIZER; /* held by the watcher that uses it */
 static sem_t typed;
-static int watching;           /* `typed` may be used: somebody waits for it */
+static int watching; /* `typed` may be used: somebody waits for it */
 static struct sigaction previous;
 
 static void on_sigint(int number) {
@@ -125,13 +125,12 @@ void mcl_sigint_arm(struct mcl_host *h) {
     sigaction(SIGINT, &action, NULL);
 }
 
-void mcl_sigint_start(struct mcl_host *h) {
+void mcl_sigint_prepare(struct mcl_host *h, mc_runtime *runtime) {
     if (!h->use_sigint) return;
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     options.name = "ctrl-c";
     options.stack_size = 64 * 1024;
-    if (mc_task_spawn(h->runtime, wait_for_typing, h, &options, &h->sigint_task) != MC_OK) h->sigint_task = NULL;
-    mcl_sigint_arm(h);
+    if (mc_task_spawn(runtime, wait_for_typing, h, &options, &h->sigint_task) != MC_OK) h->sigint_task = NULL;
 }
 
 void mcl_sigint_stop(struct mcl_host *h) {

@@ -6,9 +6,11 @@
 
 #include "host.h"
 
-void mcl_sigint_start(struct mcl_host *h); /* after the runtime was made */
-void mcl_sigint_arm(struct mcl_host *h);   /* takes the signal over if the interpreter has a handler for it */
-void mcl_sigint_stop(struct mcl_host *h);  /* gives it back */
+/* Before this thread attaches to the runtime: a task that is made ready later starts a thread at once. */
+void mcl_sigint_prepare(struct mcl_host *h, mc_runtime *runtime);
+
+void mcl_sigint_arm(struct mcl_host *h);  /* takes the signal over if the interpreter has a handler for it */
+void mcl_sigint_stop(struct mcl_host *h); /* gives it back */
 
 /* Any thread: turns a typed Ctrl-C into an interrupt of the main task. False: there was none. */
 int mcl_sigint_deliver(struct mcl_host *h);

@@ -130,8 +130,10 @@ struct mcl_task *mcl_spawn(lua_State *L, int nargs, const char *name, uint64_t s
         set_anchor(L, k);
         mcl_task_unref(k);
         if (status == MC_EAGAIN || status == MC_ENOMEM)
-            luaL_error(L, "%s: no memory for the C stack of another task; let some of the %d tasks end first, "
-                          "or limit them with mc.map or mc.semaphore", what, (int)h->alive);
+            luaL_error(L,
+                       "%s: no memory for the C stack of another task; let some of the %d tasks end first, "
+                       "or limit them with mc.map or mc.semaphore",
+                       what, (int)h->alive);
         mcl_raise(L, self, status, what);
     }
     mcl_preempt_unwatched(self);
@@ -169,8 +171,7 @@ void mcl_drop_thread(struct mcl_task *k) {
 
 static int raise_result(lua_State *L, struct mcl_task *other) {
     lua_State *L1 = other->L;
-    if (!other->failed)
-        return luaL_error(L, "task '%s' was cancelled", mc_task_name(other->task));
+    if (!other->failed) return luaL_error(L, "task '%s' was cancelled", mc_task_name(other->task));
     if (!lua_checkstack(L1, 1)) return luaL_error(L, "join: out of memory");
     lua_pushvalue(L1, 2);
     lua_xmove(L1, L, 1);

@@ -31,19 +31,19 @@ struct mcl_task {
     mc_task *task; /* one reference */
     lua_State *L;
     struct mcl_frame base;
-    struct mcl_frame *volatile frame;   /* innermost; also read by the signal handler on this thread */
-    volatile sig_atomic_t hook_busy;    /* the signal handler must leave the hooks alone */
+    struct mcl_frame *volatile frame; /* innermost; also read by the signal handler on this thread */
+    volatile sig_atomic_t hook_busy;  /* the signal handler must leave the hooks alone */
     struct mcl_task *prev, *next;
     unsigned refs;         /* the runtime's, and one per handle */
     unsigned handles;      /* userdata that name this task */
     int nargs;             /* of its function, before it starts */
     unsigned cancel_count; /* errors raised because of cancellation */
     char *traceback;       /* of the error it ended with; malloc */
-    unsigned main_joins;    /* the main task waits for this one, and is to be unparked */
+    unsigned main_joins;   /* the main task waits for this one, and is to be unparked */
     unsigned char ended, failed, cancelled;
     unsigned char destroyed; /* the runtime has done with it */
-    unsigned char way_due;  /* at its next poll it lets the others run, not only if a slice is over */
-    unsigned char observed; /* its result was handed to somebody */
+    unsigned char way_due;   /* at its next poll it lets the others run, not only if a slice is over */
+    unsigned char observed;  /* its result was handed to somebody */
 };
 
 /* The task that runs on this thread, or NULL. Not inlined: a task may change its thread at every

@@ -25,7 +25,9 @@ static void take_out(struct mcl_line *line, struct mcl_waiter *w) {
         line->last = w->prev;
 }
 
-struct mcl_waiter *mcl_line_first(struct mcl_line *line) { return line->first; }
+struct mcl_waiter *mcl_line_first(struct mcl_line *line) {
+    return line->first;
+}
 
 void mcl_line_serve(struct mcl_line *line, enum mcl_done how) {
     struct mcl_waiter *w = line->first;

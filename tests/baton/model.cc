@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "model.h"
+
+#include <algorithm>
+
+namespace sim {
+namespace {
+
+namespace seat = mc::seat;
+namespace wait = mc::wait;
+using mc::GaveUp;
+using mc::kForever;
+
+mc::BatonTimes times_of(const Plan& plan) {
+    mc::BatonTimes times;
+    times.idle_timeout = plan.idle_timeout;
+    times.keep_idle = plan.keep_idle;
+    times.attention = plan.attention;
+    return times;
+}
+
+}  // namespace
+
+Model::Model(World& world, const Plan& plan) : world_(world), plan_(plan), baton_(*this, times_of(plan)) {}
+
+void Model::run() {
+    for (unsigned i = 0; i < plan_.tasks; ++i) {
+        tasks_.push_back(std::make_unique<Task>());
+        Task& task = *tasks_.back();
+        task.name = "task " + std::to_string(i);
+        task.steps_left = plan_.steps;
+        ++alive_;
+        task.runnable = true;
+        baton_.post(&task);
+        task.settled = true;
+    }
+    if (plan_.runner) {
+        runner_done_ = false;
+        world_.start("runner", [this] { runner_main(); });
+    }
+    attached_alive_ = plan_.attached;
+    for (unsigned i = 0; i < plan_.attached; ++i)
+        world_.start("attached " + std::to_string(i), [this, i] { attached_main(i); });
+    for (unsigned i = 0; i < plan_.posters; ++i)
+        world_.start("poster " + std::to_string(i), [this] { poster_main(); });
+
+    world_.run(plan_.max_steps);
+    if (!world_.failed() && (alive_ != 0 || attached_alive_ != 0 || !runner_done_)) report_what_is_left();
+    if (world_.failed()) return;
+
+    closed_ = true;
+    world_.start("closer", [this] {
+        world_.unblock(&requests_);
+        baton_.rouse_all();
+    });
+    world_.run(plan_.max_steps);
+    if (!world_.failed() && !world_.finished())
+        world_.note_failure("a thread did not leave:\n" + world_.describe());
+}
+
+void Model::report_what_is_left() {
+    const mc::word::Word w = baton_.peek();
+    constexpr const char* states[] = {"FREE", "HELD", "LENT", "PAUSED"};
+    std::string text = "nobody can go on, and work is left; the baton is ";
+    text += states[mc::word::state(w)];
+    text += ", seat " + std::to_string(mc::word::seat(w)) + '\n' + world_.describe();
+    for (auto& task : tasks_)
+        if (!task->ended)
+            text += "  " + task->name + (task->linked ? " is in the line" : "") +
+                    (task->runnable ? " is ready\n" : " waits\n");
+    constexpr const char* seats[] = {"BUSY", "SPIN", "PARKED", "WOKEN", "GRANTED", "GONE"};
+    for (auto& worker : workers_)
+        text += "  seat " + std::to_string(worker->seat.id) + ' ' + worker->name + ' ' +
+                seats[worker->seat.state.raw()] + '\n';
+    world_.note_failure(text);
+}
+
+// ---- what is checked ----
+
+void Model::hold(Worker& worker) {
+    world_.check(holder_ == nullptr, "two threads hold the baton");
+    holder_ = &worker;
+    ++holds_;
+    world_.unblock(&holds_);
+    touch();
+}
+
+void Model::let_go(Worker& worker) {
+    world_.check(holder_ == &worker, "gives up a baton that it does not hold");
+    touch();
+    holder_ = nullptr;
+}
+
+void Model::touch() {
+    const std::uint64_t seen = touched_;
+    world_.point();
+    world_.check(touched_ == seen, "two threads touch the interpreter");
+    touched_ = seen + 1;
+}
+
+// I4: while a section is open, somebody who could use the baton gets it.
+bool Model::somebody_can_use_it() const {
+    if (waiting_ > 0 && plan_.refuse_one_in == 0) return true;
+    return strict() && std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task->settled; });
+}
+
+// ---- workers ----
+
+Worker& Model::new_worker(std::string name) {
+    if (free_workers_.empty()) {
+        workers_.push_back(std::make_unique<Worker>());
+        free_workers_.push_back(workers_.back().get());
+    }
+    Worker& worker = *free_workers_.back();  // the one used last: a stale pointer to it hurts most
+    free_workers_.pop_back();
+    worker.name = std::move(name);
+    worker.seat.id = ++next_seat_;
+    worker.seat.drives = worker.seat.carrier = false;
+    worker.seat.owner = &worker;
+    worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);
+    worker.node.seat = &worker.seat;
+    worker.called_home = false;
+    worker.stand_in = nullptr;
+    return worker;
+}
+
+void Model::retire(Worker& worker) { free_workers_.push_back(&worker); }
+
+Seat* Model::prepare_carrier() noexcept {
+    if (closed_ || threads_ >= plan_.max_carriers) return nullptr;
+    ++threads_;
+    Worker& worker = new_worker("carrier " + std::to_string(named_++));
+    worker.seat.carrier = true;
+    world_.point();
+    return &worker.seat;
+}
+
+bool Model::launch_carrier(Seat& seat) noexcept {
+    world_.point();
+    if (world_.random().one_in(plan_.launch_fails_one_in)) return false;
+    Worker& worker = *static_cast<Worker*>(seat.owner);
+    world_.start(worker.name, [this, &worker] { carrier_main(worker); });
+    return true;
+}
+
+void Model::discard_carrier(Seat& seat) noexcept {
+    retire(*static_cast<Worker*>(seat.owner));
+    --threads_;
+}
+
+bool Model::may_lend() noexcept {
+    world_.point();
+    return !world_.random().one_in(plan_.refuse_one_in);
+}
+
+bool Model::should_leave(bool drives) noexcept { return closed_ || (drives && alive_ == 0); }
+
+bool Model::stranded() noexcept {
+    return threads_ == 0 && !runner_ && baton_.has_work() && mc::word::state(baton_.peek()) == mc::word::FREE;
+}
+
+void Model::dropped(Node& node) noexcept {
+    Task& task = static_cast<Task&>(node);
+    if (Worker* stand_in = task.worker->stand_in) {
+        stand_in->called_home = true;
+        return;
+    }
+    world_.check(!task.dropped, "a node was dropped twice");
+    world_.check(task.worker->seat.state.raw() == seat::GONE, "a node was dropped whose thread waits");
+    task.dropped = true;
+    retire(*task.worker);
+}
+
+// ---- threads ----
+
+void Model::carrier_main(Worker& worker) {
+    while (baton_.acquire_as_carrier(worker.seat)) {
+        hold(worker);
+        drive(worker, nullptr);
+    }
+    retire(worker);
+    --threads_;
+    baton_.room_for_carrier();
+}
+
+void Model::runner_main() {
+    Worker& worker = new_worker("runner");
+    worker.seat.drives = worker.seat.carrier = true;
+    runner_ = &worker;
+    ++drivers_;
+    baton_.acquire(worker.seat, worker.node, kForever);
+    hold(worker);
+    bool holding = true;
+    while (holding && !should_leave(true)) {
+        holding = drive(worker, nullptr);
+        if (holding) continue;
+        holding = baton_.acquire_as_carrier(worker.seat);
+        if (holding) hold(worker);
+    }
+    if (!holding) {
+        baton_.acquire(worker.seat, worker.node, kForever);
+        hold(worker);
+    }
+    runner_ = nullptr;
+    leave(worker);
+    runner_done_ = true;
+}
+
+// By a driver that holds.
+void Model::leave(Worker& worker) {
+    let_go(worker);
+    if (--drivers_ == 0)
+        baton_.pause(worker.seat, [this] {
+            world_.point();
+            return drivers_ == 0;
+        });
+    else
+        baton_.give_up(worker.seat, nullptr);
+    baton_.leave_poller();
+    world_.check(!worker.node.linked, "a thread left, its node is in the line");
+    retire(worker);
+}
+
+void Model::attached_main(unsigned number) {
+    const std::string name = "attached " + std::to_string(number);
+    const bool stays = number == 0 && !plan_.runner;
+    Worker* worker = nullptr;
+    Task* task = nullptr;
+    for (unsigned attempt = 0;; ++attempt) {
+        worker = &new_worker(name);
+        worker->seat.drives = true;
+        tasks_.push_back(std::make_unique<Task>());
+        task = tasks_.back().get();
+        task->name = name;
+        task->bound = true;
+        task->worker = worker;
+        task->seat = &worker->seat;
+        const bool hurried = plan_.short_waits && attempt < 3;
+        const std::uint64_t until = hurried ? world_.now() + world_.random().below(100'000) : kForever;
+        ++drivers_;
+        world_.point();
+        if (baton_.acquire(worker->seat, *task, until)) break;
+        --drivers_;
+        task->ended = true;
+    }
+    world_.check(!task->linked, "a thread holds, its node is in the line");
+    hold(*worker);
+    task->steps_left = plan_.steps;
+    while (task->steps_left-- > 0) {
+        switch (world_.random().below(6)) {
+            case 0: section(*worker, *task); break;
+            case 1: yield_bound(*worker, *task); break;
+            case 2: park_bound(*worker, *task); break;
+            case 3: serve_request(true); break;
+            case 4:
+                if (baton_.due()) yield_bound(*worker, *task);
+                break;
+            default: touch();
+        }
+    }
+    if (stays) wait_for_tasks(*worker, *task);
+    task->ended = true;
+    leave(*worker);
+    --attached_alive_;
+}
+
+void Model::poster_main() {
+    while (!closed_) {
+        if (serve_request(false)) continue;
+        world_.block(&requests_, [this] { return requests_.empty() && !closed_; }, kForever);
+    }
+}
+
+// ---- tasks ----
+
+bool Model::drive(Worker& worker, Node* self) {
+    for (;;) {
+        if (worker.seat.drives && worker.seat.carrier && closed_) return true;
+        if (worker.called_home) return true;
+        if (self) self->seat->state.store(seat::SPIN, std::memory_order_relaxed);
+        let_go(worker);
+        Node* node = baton_.next(worker.seat, self);
+        if (!node) return false;
+        hold(worker);
+        if (node == self) return true;
+        if (self) self->seat->state.store(seat::BUSY, std::memory_order_relaxed);
+        run_task(worker, static_cast<Task&>(*node));
+    }
+}
+
+void Model::run_task(Worker& worker, Task& task) {
+    world_.check(task.runnable && !task.linked && !task.bound && !task.ended, "runs a task that is not ready");
+    task.runnable = task.settled = false;
+    task.worker = &worker;
+    while (task.steps_left > 0) {
+        --task.steps_left;
+        if (may_suspend_step(worker, task)) return;
+    }
+    end_task(worker, task);
+}
+
+// True: the task waits, or is ready again.
+bool Model::may_suspend_step(Worker& worker, Task& task) {
+    const auto yield = [&] {
+        baton_.drain();
+        make_ready(task, true);
+        return true;
+    };
+    switch (world_.random().below(7)) {
+        case 0:
+        case 1: section(worker, task); return false;
+        case 2: return yield();
+        case 3:
+            if (plan_.posters == 0) return false;
+            request_unpark(task);
+            return task.wakeup.arm(wait::PARK) == 0;
+        case 4: serve_request(true); return false;
+        case 5: return baton_.due() && yield();
+        default: touch(); return false;
+    }
+}
+
+void Model::end_task(Worker&, Task& task) {
+    task.ended = true;
+    if (--alive_ != 0) return;
+    if (runner_) runner_->seat.wake();
+    if (joiner_ && joiner_->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*joiner_, true);
+}
+
+void Model::section(Worker& worker, Task& task) {
+    Seat& seat = worker.seat;
+    let_go(worker);
+    const bool needed = somebody_can_use_it();
+    const std::uint64_t before = holds_;
+    baton_.lend(seat);
+    switch (world_.random().below(4)) {
+        case 0: break;
+        case 1:
+            for (auto n = world_.random().below(40); n > 0; --n) world_.point();
+            break;
+        case 2: {
+            const std::uint64_t until = world_.now() + world_.random().below(300'000);
+            world_.block(&before, [] { return true; }, until);
+            break;
+        }
+        default:
+            if (!needed) break;
+            world_.block(&holds_, [&] { return holds_ == before; }, kForever);
+    }
+    if (!baton_.reclaim(seat)) {
+        task.seat = &seat;
+        task.returning = true;
+        baton_.acquire(seat, task, kForever);
+        task.returning = false;
+        if (!task.bound) task.seat = nullptr;
+        world_.check(!task.linked, "a section is back, its node is in the line");
+    }
+    hold(worker);
+}
+
+// ---- attached threads that wait ----
+
+void Model::wait_bound(Worker& worker, Task& task, std::uint64_t deadline, bool queued) {
+    auto posted = [&] { return queued || task.wakeup.claimed(); };
+    let_go(worker);
+    if (queued) ++waiting_;
+    const GaveUp gave = baton_.give_up(worker.seat, &task);
+    bool alone = gave == GaveUp::stuck;
+    bool drove = false;
+    while (gave != GaveUp::own_turn) {
+        if (!alone && baton_.await(worker.seat, task, deadline, posted)) break;
+        alone = false;
+        if (stranded()) {
+            drove = drive_alone(worker, task);
+            if (drove) break;
+        } else if (world_.now() >= deadline && task.wakeup.claim(wait::kAnyKind, wait::TIME)) {
+            deadline = kForever;
+            baton_.post(&task);
+        }
+    }
+    if (queued) --waiting_;
+    worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);
+    worker.stand_in = nullptr;
+    world_.check(posted(), "a thread goes on, and nobody woke it");
+    world_.check(!task.linked, "a thread goes on, its node is in the line");
+    hold(worker);
+}
+
+bool Model::drive_alone(Worker& worker, Task& task) {
+    Worker& stand_in = new_worker("stand-in");
+    stand_in.seat.drives = true;
+    bool own_turn = false;
+    if (baton_.try_take(stand_in.seat)) {
+        worker.stand_in = &stand_in;
+        hold(stand_in);
+        own_turn = drive(stand_in, &task);
+        if (own_turn) {
+            let_go(stand_in);
+            baton_.rename(worker.seat);
+        }
+    }
+    retire(stand_in);
+    return own_turn;
+}
+
+void Model::yield_bound(Worker& worker, Task& task) {
+    task.seat = &worker.seat;
+    worker.seat.state.store(seat::SPIN, std::memory_order_relaxed);
+    baton_.drain();
+    baton_.push(&task);
+    wait_bound(worker, task, kForever, true);
+}
+
+void Model::park_bound(Worker& worker, Task& task) {
+    if (plan_.posters == 0) return;
+    request_unpark(task);
+    worker.seat.state.store(seat::SPIN, std::memory_order_relaxed);
+    if (task.wakeup.arm(wait::PARK) != 0) {
+        worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);
+        return;
+    }
+    const std::uint64_t until = plan_.short_waits ? world_.now() + world_.random().below(200'000) : kForever;
+    wait_bound(worker, task, until, false);
+}
+
+void Model::wait_for_tasks(Worker& worker, Task& task) {
+    while (alive_ != 0) {
+        worker.seat.state.store(seat::SPIN, std::memory_order_relaxed);
+        task.wakeup.arm(wait::JOIN);
+        joiner_ = &task;
+        if (alive_ == 0 && task.wakeup.claim(1u << wait::JOIN, wait::JOINED))
+            worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);
+        else
+            wait_bound(worker, task, kForever, false);
+        joiner_ = nullptr;
+    }
+}
+
+// ---- wakers ----
+
+void Model::make_ready(Task& task, bool holding) {
+    const unsigned activation = ++task.activation;
+    task.runnable = true;
+    if (!holding)
+        baton_.post(&task);
+    else if (world_.random().one_in(2))
+        baton_.push(&task);
+    else
+        baton_.push_from_anywhere(&task);
+    if (task.runnable && task.activation == activation && !task.bound) task.settled = true;
+}
+
+void Model::unpark(Task& task, bool holding) {
+    if (task.wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(task, holding);
+}
+
+void Model::request_unpark(Task& task) {
+    requests_.push_back(&task);
+    world_.unblock(&requests_);
+}
+
+bool Model::serve_request(bool holding) {
+    if (requests_.empty()) return false;
+    Task* task = requests_.front();
+    requests_.pop_front();
+    unpark(*task, holding);
+    return true;
+}
+
+}  // namespace sim

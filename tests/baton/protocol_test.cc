@@ -1,0 +1,129 @@
+// The baton under a controlled scheduler: many runs of each plan, each a function of its seed.
+//
+// MC_SIM_SEED=n runs one seed only, MC_SIM_RUNS=n that many of each plan.
+// SPDX-License-Identifier: BSL-1.0
+#include <gtest/gtest.h>
+
+#include "sim_runs.h"
+
+namespace {
+
+using sim::Plan;
+using sim::passes;
+
+Plan base() { return {}; }
+
+TEST(Protocol, TasksOfARunner) {
+    Plan plan = base();
+    plan.tasks = 3;
+    passes(plan);
+}
+
+TEST(Protocol, SectionsWithoutAnyPoster) {
+    Plan plan = base();
+    plan.tasks = 4;
+    plan.posters = 0;
+    plan.steps = 10;
+    passes(plan);
+}
+
+TEST(Protocol, ForeignPosters) {
+    Plan plan = base();
+    plan.posters = 3;
+    passes(plan);
+}
+
+TEST(Protocol, AttachedThreadsOnly) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.tasks = 0;
+    plan.attached = 3;
+    passes(plan);
+}
+
+TEST(Protocol, AttachedThreadsAndTasks) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.attached = 2;
+    passes(plan);
+}
+
+TEST(Protocol, ARunnerAndVisitors) {
+    Plan plan = base();
+    plan.attached = 2;
+    passes(plan);
+}
+
+TEST(Protocol, WaitsThatTimeOut) {
+    Plan plan = base();
+    plan.attached = 2;
+    plan.short_waits = true;
+    passes(plan);
+}
+
+TEST(Protocol, WaitsThatTimeOutWithoutARunner) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.attached = 3;
+    plan.short_waits = true;
+    passes(plan);
+}
+
+TEST(Protocol, AHostThatRefuses) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.refuse_one_in = 3;
+    passes(plan);
+}
+
+TEST(Protocol, FewThreads) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.max_carriers = 1;
+    passes(plan);
+}
+
+TEST(Protocol, NoThreads) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.attached = 2;
+    plan.max_carriers = 0;
+    passes(plan);
+}
+
+TEST(Protocol, ThreadsThatDoNotStart) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.attached = 2;
+    plan.launch_fails_one_in = 2;
+    plan.short_waits = true;
+    passes(plan);
+}
+
+TEST(Protocol, ThreadsThatDoNotStartBesideARunner) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.launch_fails_one_in = 2;
+    passes(plan);
+}
+
+TEST(Protocol, IdleCarriersLeave) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.idle_timeout = 20'000;
+    plan.keep_idle = 1;
+    passes(plan);
+}
+
+TEST(Protocol, AHostThatCanBeTold) {
+    Plan plan = base();
+    plan.attached = 1;
+    plan.attention = true;
+    passes(plan);
+}
+
+}  // namespace
