@@ -148,6 +148,7 @@ void(mc_support)(uint32_t flags);
 #else
 #define MC_EXT_AT_ "@"
 #endif
+/* clang-format off */
 __asm__(".pushsection .bss.mc_ext_slot_1,\"awG\"," MC_EXT_AT_ "nobits,mc_ext_slot_1,comdat\n\t"
         ".globl mc_ext_slot_1\n\t"
         ".type mc_ext_slot_1, " MC_EXT_AT_ "gnu_unique_object\n\t"
@@ -156,6 +157,7 @@ __asm__(".pushsection .bss.mc_ext_slot_1,\"awG\"," MC_EXT_AT_ "nobits,mc_ext_slo
         "mc_ext_slot_1:\n\t"
         ".zero " MC_EXT_SLOT_BYTES_ "\n\t"
         ".popsection");
+/* clang-format on */
 #else
 #error "multicore/extension.h: this platform has no STB_GNU_UNIQUE (ELF, gcc or clang); use -DMC_DISABLE"
 #endif
@@ -206,6 +208,7 @@ MC_EXT_INLINE_ void mc_ext_support_(struct mc_site *site, uint32_t flags) {
     if (api) api->support(site, MC_EXTENSION_VERSION, flags);
 }
 
+/* clang-format off */
 #define MC_SITE_                                                                    \
     static struct mc_site mc_site_here_ = {__FILE__, __extension__ __FUNCTION__,    \
                                            (uint32_t)__LINE__, 0, {NULL, NULL}}
@@ -234,6 +237,7 @@ MC_EXT_INLINE_ void mc_ext_support_(struct mc_site *site, uint32_t flags) {
 
 /* Once per module, when it is loaded: it is multicore-enabled (MC_SUPPORT_*). */
 #define mc_support(flags) __extension__({ MC_SITE_; mc_ext_support_(&mc_site_here_, (flags)); })
+/* clang-format on */
 
 #endif /* MC_DISABLE */
 #endif /* MULTICORE_EXTENSION_H */

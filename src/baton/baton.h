@@ -161,6 +161,8 @@ public:
         line_.remove(head);
         ++turns_;
         turn_.store(turns_, std::memory_order_relaxed);
+        // The thread that watched may be the one that runs it.
+        if (line_.ready_tasks() > 0) rouse_watcher(true);
         return head;
     }
     // Has the line or the inbox a ready task, or the inbox a thread? Any thread; racy.
@@ -207,6 +209,7 @@ private:
     bool grant_standby(SeatT& me) noexcept;
     bool rouse() noexcept;
     bool start_carrier() noexcept;
+    void serve_wish(bool open) noexcept;
     void rouse_watcher(bool may_start) noexcept;
     NodeT* live_head() noexcept;
     template <class Posted>

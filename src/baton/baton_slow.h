@@ -36,6 +36,7 @@ bool Baton<Sys>::try_take(SeatT& me) noexcept {
         put_back(me, w);
         return false;
     }
+    if (word::state(w) == word::PAUSED && has_work()) rouse_watcher(true);  // nobody watched in the pause
     return true;
 }
 
@@ -138,11 +139,17 @@ bool Baton<Sys>::rouse() noexcept {
         return true;
     }
     bool blocked = false;
-    if (idle_.rouse_carrier(&blocked)) {
-        if (blocked) client_.woke();
-        return true;
-    }
-    return start_carrier();
+    const auto [found, open] = idle_.rouse_carrier(&blocked);
+    if (blocked) client_.woke();
+    if ((found && !open) || start_carrier()) return true;
+    if (open) rouse_all();
+    return found;
+}
+
+// For whoever wished for a carrier where there was none.
+template <class Sys>
+void Baton<Sys>::serve_wish(bool open) noexcept {
+    if (open && !rouse()) rouse_all();
 }
 
 template <class Sys>
@@ -188,8 +195,8 @@ template <class Sys>
 void Baton<Sys>::rouse_any() noexcept {
     if (SeatT* standby = standby_.load(std::memory_order_seq_cst))
         wake(*standby);
-    else if (idle_.rouse_any())
-        rouse();
+    else
+        serve_wish(idle_.rouse_any());
 }
 
 template <class Sys>
@@ -309,7 +316,9 @@ GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
             client_.dropped(*head);
             continue;
         }
-        if (grant_standby(me)) return GaveUp::yes;
+        // Handed to a carrier, even to one that has yet to wake or to start: if the baton were free
+        // meanwhile, the caller could take it back before its turn.
+        if (grant_standby(me) || (rouse() && grant_standby(me))) return GaveUp::yes;
         SeatT* first = line_.first_seat();
         if (!free(me)) continue;
         if (rouse()) return GaveUp::yes;
@@ -350,10 +359,13 @@ void Baton<Sys>::push_from_anywhere(NodeT* node) noexcept {
 template <class Sys>
 void Baton<Sys>::rouse_watcher(bool may_start) noexcept {
     if (!times_.attention || watching_.load(std::memory_order_relaxed)) return;
-    if (SeatT* standby = standby_.load(std::memory_order_relaxed))
+    if (SeatT* standby = standby_.load(std::memory_order_relaxed)) {
         wake(*standby);
-    else if (!idle_.rouse_carrier(nullptr) && may_start)
-        start_carrier();
+        return;
+    }
+    const auto [found, open] = idle_.rouse_carrier(nullptr);
+    if (!found && may_start) start_carrier();
+    serve_wish(open);
 }
 
 template <class Sys>
@@ -369,11 +381,10 @@ void Baton<Sys>::post(NodeT* node) noexcept {
     SeatT* thread = node->seat;  // before the push: afterwards the node may be gone
     inbox_.push(node);
     const bool first = !(hint_.fetch_or(kInbox, std::memory_order_seq_cst) & kInbox);
-    // Not the first: whoever was has seen to it that somebody looks. But a thread can help itself, and the
-    // first may have found nobody.
-    if (!first && !thread) return;
     word::Word w = word_.load(std::memory_order_seq_cst);  // L3
     if (word::state(w) == word::HELD) {
+        // The first sees to it that somebody looks. But it may find nobody, and a thread can help itself.
+        if (!first && !thread) return;
         SeatT* standby = standby_.load(std::memory_order_seq_cst);
         // An awake standby sees the hint before it sleeps, and then calls heavy_fence in our place.
         if (!standby || standby->state.load(std::memory_order_seq_cst) != seat::SPIN) {
@@ -386,10 +397,10 @@ void Baton<Sys>::post(NodeT* node) noexcept {
         }
     }
     if (word::state(w) == word::PAUSED) return;
-    if (thread)
-        wake(*thread);
-    else
-        rouse();
+    if (thread) wake(*thread);
+    // A thread may have taken its node out before the hint was set, which then says more than there is. Those
+    // who post now rely on this thread all the same.
+    if (!thread || (first && inbox_.newest() != node)) rouse();
 }
 
 // ---- waiting ----
@@ -458,16 +469,16 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
             if (tick < block_until) block_until = tick;
         }
         // Listed before the last look, so that rouse_all finds whoever has looked.
-        bool open_wish = idle_.add(me, false);
+        serve_wish(idle_.add(me, false));
         if (me.prepare_to_block()) {
             if (queued) Sys::heavy_fence();  // L1
             if (posted() == queued &&
                 !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) : client_.stranded()))
                 Sys::block(me, block_until);
         }
-        open_wish |= idle_.remove(me);
+        const bool open_wish = idle_.remove(me);
         if (me.look_again()) spin_until = spin_end();
-        if (open_wish && !me.granted()) rouse();
+        if (!me.granted()) serve_wish(open_wish);  // who holds looks itself
     }
     me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
     if (client_.needs_poller()) ask_for_poller();
@@ -496,7 +507,7 @@ void Baton<Sys>::stop_standing_by(SeatT& me) noexcept {
 // By a carrier: stops waiting. False: it has been granted, or has to look again.
 template <class Sys>
 bool Baton<Sys>::stop_waiting(SeatT& me) noexcept {
-    if (idle_.remove(me)) rouse();  // off the list, so that nobody makes it the standby any more
+    serve_wish(idle_.remove(me));  // off the list, so that nobody makes it the standby any more
     stop_standing_by(me);
     return me.leave(seat::BUSY);
 }
@@ -551,8 +562,9 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             continue;
         }
 
-        // The standby watches, while there is work, that the holder lets others in.
-        const bool watch = standby && times_.attention && (work || ++quiet_ticks < kWatchTicks);
+        // The standby watches, while there is work, that the holder lets others in. Nobody holds in a pause.
+        const bool watch = standby && times_.attention && word::state(w) != word::PAUSED &&
+                           (work || ++quiet_ticks < kWatchTicks);
         if (work) {
             quiet_ticks = 0;
             idle_since = now;

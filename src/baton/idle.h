@@ -48,13 +48,16 @@ public:
         return surplus;
     }
 
-    // Wakes one listed carrier, and makes it the standby if there is none. True: one is awake now (or will
-    // be, by the hand of whoever holds the lock); false: there is none. `*blocked`: it slept.
-    bool rouse_carrier(bool* blocked) noexcept {
+    // Wakes one listed carrier, and makes it the standby if there is none.
+    struct Roused {
+        bool found;  // one is awake now, or whoever holds the lock sees to it
+        bool open;   // there was none for others who wished
+    };
+    Roused rouse_carrier(bool* blocked) noexcept {  // `*blocked`: it slept
         // seq_cst: the wish stands before try_lock looks at the lock; unlock frees the lock before it
         // looks for a wish. So one of the two sees the other.
-        wish_.store(true, std::memory_order_seq_cst);
-        return !try_lock() || grant_wishes(blocked);
+        const std::uint32_t own = wishes_.fetch_add(1, std::memory_order_seq_cst) + 1;
+        return try_lock() ? grant_wishes(own, blocked) : Roused{true, false};
     }
 
     // Wakes one listed thread of any kind.
@@ -79,13 +82,23 @@ public:
     }
 
 private:
-    // With the lock: serves wishes, and lets go of the lock. False: there was nobody to wake.
-    bool grant_wishes(bool* blocked) noexcept {
-        bool woke = true;
+    // With the lock: serves wishes, and lets go of the lock. `own`: the number of the caller's.
+    Roused grant_wishes(std::uint32_t own, bool* blocked) noexcept {
+        Roused roused{true, false};
         for (;;) {
-            if (wish_.exchange(false, std::memory_order_seq_cst)) woke = wake_one(blocked);
+            const std::uint32_t wishes = wishes_.load(std::memory_order_seq_cst);
+            if (const std::uint32_t count = wishes - granted_) {
+                const bool mine = own != 0 && own - granted_ - 1 < count;
+                granted_ = wishes;
+                if (wake_one(blocked)) {
+                    roused = {true, false};
+                } else {
+                    if (mine) roused.found = false;
+                    if (!mine || count > 1) roused.open = true;
+                }
+            }
             lock_.store(false, std::memory_order_seq_cst);
-            if (!wish_.load(std::memory_order_seq_cst) || !try_lock()) return woke;
+            if (wishes_.load(std::memory_order_seq_cst) == wishes || !try_lock()) return roused;
         }
     }
 
@@ -123,10 +136,11 @@ private:
                 Sys::yield_cpu();
         }
     }
-    bool unlock() noexcept { return !grant_wishes(nullptr); }
+    bool unlock() noexcept { return grant_wishes(0, nullptr).open; }
 
     typename Sys::template Atomic<bool> lock_{false};
-    typename Sys::template Atomic<bool> wish_{false};
+    typename Sys::template Atomic<std::uint32_t> wishes_{0};  // made so far
+    std::uint32_t granted_ = 0;                                // of these, seen to
     typename Sys::template Atomic<Seat<Sys>*>& standby_;
     Seat<Sys>* head_ = nullptr;
     std::uint32_t carriers_ = 0;

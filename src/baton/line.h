@@ -92,6 +92,8 @@ public:
                                               std::memory_order_relaxed));
     }
 
+    Node<Sys>* newest() const noexcept { return head_.load(std::memory_order_seq_cst); }
+
     // All nodes, oldest first, linked by `next`.
     Node<Sys>* take_all() noexcept {
         Node<Sys>* newest = head_.exchange(nullptr, std::memory_order_seq_cst);

@@ -85,13 +85,11 @@ extern "C" {
 mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
     if (!out) return MC_EINVAL;
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
-    if (given && !read_options(&options, sizeof options, given)) {
-        report(nullptr, MC_EINVAL, nullptr, nullptr,
-               "mc_runtime_create: mc_runtime_options has a wrong size or a nonzero unknown tail");
-        return MC_EINVAL;
-    }
     mc_host host = MC_HOST_INIT;
-    const char* wrong = wrong_with(options);
+    const char* wrong = nullptr;
+    if (given && !read_options(&options, sizeof options, given))
+        wrong = "mc_runtime_options has a wrong size or a nonzero unknown tail";
+    if (!wrong) wrong = wrong_with(options);
     if (!wrong && options.host && !read_options(&host, sizeof host, options.host))
         wrong = "host has a wrong size or a nonzero unknown tail";
     if (!wrong) wrong = wrong_with(host);

@@ -179,7 +179,7 @@ private:
 };
 
 // ---- options (options.cc) ----
-// Copies a versioned struct: defaults beyond a smaller one; false for size 0 or a larger one whose tail is
+// Copies a versioned struct, defaults beyond a smaller one. False: its size is 0, or the tail of a larger one is
 // not zero.
 bool read_options(void* to, std::uint32_t to_size, const void* from) noexcept;
 

@@ -83,9 +83,11 @@ void hold(Worker& worker, mc_task& task) noexcept {
         rt.last_thread = thread_number();
         if (other_thread && !first) add(rt.handoffs, 1);
         if (rt.host.taken || rt.host.attention) {
-            HookScope scope(&task);
+            if (rt.host.taken && other_thread) {
+                HookScope scope(&task);
+                rt.host.taken(rt.host.self, &task);
+            }
             std::lock_guard lock(rt.attention_mutex);
-            if (rt.host.taken && other_thread) rt.host.taken(rt.host.self, &task);
             rt.attention_seat = worker.seat.id;
         }
     }

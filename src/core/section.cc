@@ -96,6 +96,7 @@ void close_options(mc_task& task) noexcept {
         task->set_gate(task->gate_now() - 1);
     }
     const mc_status status = pending_status(*task);
+    if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) call_attention(task->rt);
     if (task->options_level == task->entered.size() + 1) close_options(*task);
     return status;
 }
@@ -178,10 +179,13 @@ void section_acquire(mc_site* site) noexcept {
     if (!task) return;
     const std::uint32_t gate = task->gate_now();
     if (task->options_level == 0 && (gate == (1 | gate::kInline) ||
-                                     (gate == 1 && task->rt.baton.reclaim(task->worker->seat)))) [[likely]]
+                                     (gate == 1 && task->rt.baton.reclaim(task->worker->seat)))) [[likely]] {
         task->set_gate(0);
-    else
+        if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
+            call_attention(task->rt);
+    } else {
         acquire_slow(task, site);
+    }
 }
 
 mc_status section_acquire_status(mc_site* site) noexcept {

@@ -7,8 +7,10 @@
 // I1  A stack belongs to its size class for ever; the class follows from the size in the handle.
 // I2  Free stacks are listed outside themselves, so that a free stack need not keep a page.
 // I3  Room in both lists is made when a stack is carved: releasing never allocates and never fails.
-// I4  Only `hot` stacks keep the pages they have touched, and their sizes sum up to at most kept_bytes a
-//     class (but at least kept_least stacks). Hot ones are used first and last used first.
+// I4  What free stacks keep resident is bounded, kept_bytes a class and tier (but at least kept_least
+//     stacks): `hot` ones keep every page they have touched, `warm` ones the top kept_top bytes, which is all
+//     that most tasks touch, `cold` ones nothing. Hot ones are used first, and last used first. Taking pages
+//     away costs tens of microseconds, and getting them back as much again.
 // Rejected: a mapping per stack (two per guarded one, and the kernel's limit is 65,530); links inside free
 // stacks (a resident page each).
 // SPDX-License-Identifier: BSL-1.0
@@ -36,6 +38,7 @@ constexpr unsigned classes = 1 + 4 * (24 - 2);
 
 constexpr std::size_t kept_bytes = std::size_t{256} << 20;
 constexpr std::size_t kept_least = 16;
+constexpr std::size_t kept_top = std::size_t{16} << 10;
 
 constexpr std::size_t first_batch = 16;                       // stacks
 constexpr std::size_t largest_arena = std::size_t{1} << 30;  // bytes
@@ -79,6 +82,7 @@ struct List {
 
 struct Class {
     List hot;
+    List warm;
     List cold;
     std::size_t carved = 0;
     char* next = nullptr;  // of the arena being carved
@@ -100,6 +104,7 @@ std::size_t page_size() noexcept {
 }
 
 std::size_t hot_limit(std::size_t size) noexcept { return std::max(kept_bytes / size, kept_least); }
+constexpr std::size_t warm_limit = kept_bytes / kept_top;
 
 // With the lock. Takes what it gets: near a limit on address space an arena may shrink to one stack.
 bool map_arena(Class& c, std::size_t slot) noexcept {
@@ -122,7 +127,9 @@ bool map_arena(Class& c, std::size_t slot) noexcept {
 char* carve(Class& c, std::size_t slot, std::size_t hot_most) noexcept {
     if (c.next == c.end && !map_arena(c, slot)) return nullptr;
     const std::size_t total = c.carved + 1;
-    if (!c.cold.make_room(total) || !c.hot.make_room(std::min(total, hot_most))) return nullptr;
+    if (!c.cold.make_room(total) || !c.warm.make_room(std::min(total, warm_limit)) ||
+        !c.hot.make_room(std::min(total, hot_most)))
+        return nullptr;
     char* const slot_start = c.next;
     c.next += slot;
     c.carved = total;
@@ -142,12 +149,9 @@ bool stack_allocate(std::size_t size, Stack& out) noexcept {
     char* fresh;
     {
         const std::lock_guard hold(lock);
-        if (c.hot.count != 0) {
-            out = {c.hot.pop(), usable};
-            return true;
-        }
-        if (c.cold.count != 0) {
-            out = {c.cold.pop(), usable};
+        for (List* list : {&c.hot, &c.warm, &c.cold}) {
+            if (list->count == 0) continue;
+            out = {list->pop(), usable};
             return true;
         }
         fresh = carve(c, page + usable, hot_limit(usable));
@@ -162,17 +166,21 @@ bool stack_allocate(std::size_t size, Stack& out) noexcept {
 void stack_release(const Stack& stack) noexcept {
     const std::size_t page = page_size();
     Class& c = pool[size_class(stack.size / page).index];
-    const std::size_t hot_most = hot_limit(stack.size);
+    bool warm = false;
     {
         const std::lock_guard hold(lock);
-        if (c.hot.count < hot_most) {
+        if (c.hot.count < hot_limit(stack.size)) {
             c.hot.push(stack.base);
             return;
         }
+        warm = c.warm.count < warm_limit && stack.size > kept_top;
     }
-    madvise(stack.base, stack.size, MADV_DONTNEED);
+    madvise(stack.base, warm ? stack.size - kept_top : stack.size, MADV_DONTNEED);
     const std::lock_guard hold(lock);
-    c.cold.push(stack.base);
+    if (warm && c.warm.count < warm_limit)  // others may have filled it meanwhile
+        c.warm.push(stack.base);
+    else
+        c.cold.push(stack.base);
 }
 
 }  // namespace mc

@@ -21,7 +21,9 @@ mc::BatonTimes times_of(const Plan& plan) {
 
 }  // namespace
 
-Model::Model(World& world, const Plan& plan) : world_(world), plan_(plan), baton_(*this, times_of(plan)) {}
+Model::Model(World& world, const Plan& plan) : world_(world), plan_(plan), baton_(*this, times_of(plan)) {
+    world_.name(&baton_, sizeof baton_, "baton");
+}
 
 void Model::run() {
     for (unsigned i = 0; i < plan_.tasks; ++i) {
@@ -121,6 +123,7 @@ Worker& Model::new_worker(std::string name) {
     worker.node.seat = &worker.seat;
     worker.called_home = false;
     worker.stand_in = nullptr;
+    world_.name(&worker.seat, sizeof worker.seat, "seat of " + worker.name);
     return worker;
 }
 
@@ -330,7 +333,6 @@ void Model::end_task(Worker&, Task& task) {
 void Model::section(Worker& worker, Task& task) {
     Seat& seat = worker.seat;
     let_go(worker);
-    const bool needed = somebody_can_use_it();
     const std::uint64_t before = holds_;
     baton_.lend(seat);
     switch (world_.random().below(4)) {
@@ -338,14 +340,13 @@ void Model::section(Worker& worker, Task& task) {
         case 1:
             for (auto n = world_.random().below(40); n > 0; --n) world_.point();
             break;
-        case 2: {
+        default: {
+            // Long ones, that do not return before whoever could use the baton had it.
             const std::uint64_t until = world_.now() + world_.random().below(300'000);
-            world_.block(&before, [] { return true; }, until);
-            break;
+            world_.block(&until, [] { return true; }, until);
+            while (holds_ == before && somebody_can_use_it())
+                world_.block(&holds_, [&] { return holds_ == before; }, kForever);
         }
-        default:
-            if (!needed) break;
-            world_.block(&holds_, [&] { return holds_ == before; }, kForever);
     }
     if (!baton_.reclaim(seat)) {
         task.seat = &seat;
@@ -366,13 +367,14 @@ void Model::wait_bound(Worker& worker, Task& task, std::uint64_t deadline, bool 
     if (queued) ++waiting_;
     const GaveUp gave = baton_.give_up(worker.seat, &task);
     bool alone = gave == GaveUp::stuck;
-    bool drove = false;
     while (gave != GaveUp::own_turn) {
         if (!alone && baton_.await(worker.seat, task, deadline, posted)) break;
         alone = false;
         if (stranded()) {
-            drove = drive_alone(worker, task);
-            if (drove) break;
+            if (queued) --waiting_;  // it could not use the baton while its thread is in a task's section
+            const bool own_turn = drive_alone(worker, task);
+            if (queued) ++waiting_;
+            if (own_turn) break;
         } else if (world_.now() >= deadline && task.wakeup.claim(wait::kAnyKind, wait::TIME)) {
             deadline = kForever;
             baton_.post(&task);

@@ -71,16 +71,14 @@ public:
     bool launch_carrier(Seat& seat) noexcept override;
     void discard_carrier(Seat& seat) noexcept override;
     bool may_lend() noexcept override;
-    void attention(std::uint32_t) noexcept override { due_ = true; }
+    void attention(std::uint32_t) noexcept override {}
     bool should_leave(bool drives) noexcept override;
     bool stranded() noexcept override;
-    bool needs_poller() noexcept override { return poll_wanted_ && !polled_; }
+    bool needs_poller() noexcept override { return false; }
     void dropped(Node& node) noexcept override;
     void woke() noexcept override {}
 
 private:
-    static void block_or_poll(Seat& seat, std::uint64_t until);
-
     Worker& new_worker(std::string name);
     void retire(Worker& worker);
     void hold(Worker& worker);
@@ -133,10 +131,7 @@ private:
     Worker* runner_ = nullptr;
     Task* joiner_ = nullptr;
     bool runner_done_ = true;
-    bool due_ = false;
     bool closed_ = false;
-    bool poll_wanted_ = false;        // posters' requests come through a poller
-    bool polled_ = false;
 };
 
 }  // namespace sim

@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 
 namespace sim {
@@ -11,6 +12,7 @@ World* World::current_ = nullptr;
 namespace {
 
 constexpr std::size_t kStack = 64 * 1024;
+constexpr std::uint64_t kHigh = std::uint64_t{1} << 63;
 
 }  // namespace
 
@@ -27,10 +29,11 @@ std::uint64_t Cell::load() const {
     World* world = World::current();
     if (!world || world->outside()) return value_;
     world->point();
-    const auto& buffer = world->running_->buffer;  // a thread sees its own stores first
-    for (auto store = buffer.rbegin(); store != buffer.rend(); ++store)
-        if (store->cell == this) return store->value;
-    return value_;
+    std::uint64_t value = value_;
+    for (const auto& store : world->running_->buffer)  // a thread sees its own stores first
+        if (store.cell == this) value = store.value;
+    world->trace("loads", this, value);
+    return value;
 }
 
 void Cell::store(std::uint64_t value, bool seq_cst) {
@@ -40,6 +43,7 @@ void Cell::store(std::uint64_t value, bool seq_cst) {
         return;
     }
     world->point();
+    world->trace("stores", this, value);
     if (seq_cst && world->flaw() != Flaw::weak_stores) {
         world->drain(*world->running_);
         value_ = value;
@@ -55,6 +59,7 @@ std::uint64_t Cell::begin_update() {
     world->point();
     world->drain(*world->running_);
     const std::uint64_t value = value_;
+    world->trace("updates", this, value);
     if (world->flaw() == Flaw::torn_exchange) world->point();
     return value;
 }
@@ -74,6 +79,7 @@ World::World(std::uint64_t seed, Flaw flaw) : seed_(seed), random_(seed), flaw_(
     constexpr std::uint64_t commits[] = {1, 3, 20, 200};
     commit_one_in_ = commits[random_.below(4)];
     switch_one_in_ = 2 + random_.below(30);
+    traced_ = std::getenv("MC_SIM_TRACE") != nullptr;
     current_ = this;
     main_.adopt_thread();
 }
@@ -91,7 +97,7 @@ void World::start(std::string name, std::function<void()> body) {
     auto thread = std::make_unique<Thread>();
     thread->name = std::move(name);
     thread->body = std::move(body);
-    thread->priority = random_.next();
+    thread->priority = random_.next() | kHigh;
     if (!mc::stack_allocate(kStack, thread->stack)) std::abort();
     thread->fiber.prepare(thread->stack, entry, this);
     threads_.push_back(std::move(thread));
@@ -101,7 +107,6 @@ void World::entry(void* argument) {
     World& world = *static_cast<World*>(argument);
     Thread& me = *world.running_;
     me.body();
-    world.drain(me);
     me.ended = true;
     world.step();
     Thread* next = world.failed() ? nullptr : world.choose();
@@ -144,7 +149,7 @@ void World::point() {
 }
 
 void World::pause() {
-    if (way_ == Way::priorities) running_->priority = random_.below(1u << 16);  // behind those that have not
+    if (way_ == Way::priorities) running_->priority = lowest_--;
     point();
 }
 
@@ -153,7 +158,7 @@ World::Thread* World::choose() {
         Thread* best = nullptr;
         std::size_t ready = 0;
         const bool stay = way_ == Way::sticky && !random_.one_in(switch_one_in_);
-        if (way_ == Way::priorities && running_ && random_.one_in(300)) running_->priority = random_.next() >> 8;
+        if (way_ == Way::priorities && running_ && random_.one_in(300)) running_->priority = random_.next() | kHigh;
         for (auto& thread : threads_) {
             if (thread->ended || thread->blocked_on) {
                 if (!thread->blocked_on || thread->until > now_) continue;
@@ -214,6 +219,7 @@ void World::block(const void* where, const std::function<bool()>& still, std::ui
     drain(*running_);  // a system call
     if (random_.one_in(40)) return;
     if (flaw_ != Flaw::blind_block && !still()) return;
+    trace("blocks on", where, until);
     running_->blocked_on = where;
     running_->until = until;
     point();
@@ -222,6 +228,7 @@ void World::block(const void* where, const std::function<bool()>& still, std::ui
 void World::unblock(const void* where) {
     point();
     drain(*running_);
+    trace("unblocks", where, 0);
     for (auto& thread : threads_)
         if (thread->blocked_on == where) thread->blocked_on = nullptr;
 }
@@ -232,6 +239,18 @@ void World::fail(const std::string& what) {
     running_ = nullptr;
     mc::Fiber::switch_to(me->fiber, main_);  // never continued
     std::abort();
+}
+
+void World::print_trace(const char* what, const void* where, std::uint64_t value) const {
+    std::string place = "?";
+    for (const Name& name : names_) {
+        const auto offset = static_cast<const char*>(where) - name.where;
+        if (offset >= 0 && static_cast<std::size_t>(offset) < name.size)
+            place = name.text + '+' + std::to_string(offset);
+    }
+    std::fprintf(stderr, "%8llu %-12s %s %s: %#llx\n", static_cast<unsigned long long>(now_),
+                 running_ ? running_->name.c_str() : "-", what, place.c_str(),
+                 static_cast<unsigned long long>(value));
 }
 
 std::string World::describe() const {

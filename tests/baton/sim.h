@@ -100,6 +100,13 @@ public:
     Random& random() { return random_; }
     bool failed() const { return !failure_.empty(); }
     const std::string& failure() const { return failure_; }
+    // With MC_SIM_TRACE in the environment, to standard error: what the running thread does now.
+    void trace(const char* what, const void* where, std::uint64_t value) {
+        if (traced_) print_trace(what, where, value);
+    }
+    void name(const void* where, std::size_t size, std::string text) {
+        if (traced_) names_.push_back({static_cast<const char*>(where), size, std::move(text)});
+    }
     void note_failure(const std::string& what) {
         if (failure_.empty()) failure_ = what;
     }
@@ -130,6 +137,12 @@ private:
         bool ended = false;
     };
 
+    struct Name {
+        const char* where;
+        std::size_t size;
+        std::string text;
+    };
+    void print_trace(const char* what, const void* where, std::uint64_t value) const;
     static void entry(void* world);
     void step();
     Thread* choose();          // NULL: nobody can go on
@@ -149,6 +162,7 @@ private:
     std::uint64_t tick_;            // most nanoseconds per step
     std::uint64_t commit_one_in_;   // how long stores stay buffered
     std::uint64_t switch_one_in_;   // for `sticky`
+    std::uint64_t lowest_ = std::uint64_t{1} << 62;  // priority of the one that paused last
     std::uint64_t steps_ = 0;
     std::uint64_t max_steps_ = 0;
     std::uint64_t now_ = 1'000'000;
@@ -156,6 +170,8 @@ private:
     Thread* running_ = nullptr;
     mc::Fiber main_;
     std::string failure_;
+    std::vector<Name> names_;
+    bool traced_;
 };
 
 }  // namespace sim

@@ -12,6 +12,8 @@ unsigned runs(unsigned usual);
 // Fails the test at the first seed that fails, and says how to run it again.
 void passes(const Plan& plan);
 
+inline constexpr unsigned kManySeeds = 20'000;
+
 // How a planted flaw shows: the failure of the first seed that fails, empty if none does.
 std::string first_failure(const Plan& plan, Flaw flaw, unsigned seeds);
 

@@ -12,11 +12,6 @@
 
 namespace sim {
 
-struct SimSys;
-
-// Blocks a simulated thread on its seat; a model of the runtime may put a poller here.
-using BlockHook = void (*)(mc::Seat<SimSys>& seat, std::uint64_t until);
-
 template <class T>
 class SimAtomic : public Cell {
 public:
@@ -86,15 +81,9 @@ struct SimSys {
     static void pause() { World::current()->pause(); }
     static void yield_cpu() { World::current()->pause(); }
     static void block(mc::Seat<SimSys>& seat, std::uint64_t until) {
-        block_hook ? block_hook(seat, until) : block_on_seat(seat, until);
+        World::current()->block(&seat, [&] { return seat.state.raw() == mc::seat::PARKED; }, until);
     }
     static void unblock(mc::Seat<SimSys>& seat) { World::current()->unblock(&seat); }
-
-    static void block_on_seat(mc::Seat<SimSys>& seat, std::uint64_t until) {
-        World& world = *World::current();
-        world.block(&seat, [&] { return seat.state.raw() == mc::seat::PARKED; }, until);
-    }
-    static inline BlockHook block_hook = nullptr;
 };
 
 }  // namespace sim

@@ -21,6 +21,11 @@ local function polling(n)
     for i = 1, n do mc.spawn(function() native.poll_cancelled(inside) end) end
     for i = 1, n do inside:pass() end
 end
+local function in_section_later(n) -- they open their sections while the main task sleeps
+    local tasks = {}
+    for i = 1, n do tasks[i] = mc.spawn(function() local g = native.gate() g:pass() end) end
+    for i = 1, n do while tasks[i]:status() ~= "section" do mc.sleep(0.001) end end
+end
 local function stubborn(n)
     start(n, function() while true do pcall(function() while true do pcall(mc.sleep, 1) end end) end end)
     start(n, function() while true do pcall(function() while true do pcall(function() while true do end end) end end) end end)
@@ -33,6 +38,7 @@ local situations = {
     {"nothing", ""},
     {"sleepers", "asleep(5)"},
     {"sections", "in_section(3)"},
+    {"sections opened meanwhile", "in_section_later(3)"},
     {"computing tasks", "computing(2)"},
     {"polling sections", "polling(2)"},
     {"tasks that catch everything", "stubborn(2)"},
@@ -70,7 +76,7 @@ end
 
 t.test("finalisers and closers run", function()
     local output, how, code = t.program(prelude .. [[
-        setmetatable({}, {__gc = function() print "finalised" end})
+        KEPT = setmetatable({}, {__gc = function() print "finalised" end})
         start(1, function()
             local c <close> = setmetatable({}, {__close = function() print "closed" end})
             mc.sleep(3600)
@@ -79,6 +85,19 @@ t.test("finalisers and closers run", function()
     t.eq(how .. code, "exit0", output)
     t.match(output, "finalised")
     t.match(output, "closed")
+end)
+
+t.test("os.exit in a task closes the state, if it is to", function()
+    for _, close in ipairs {"true", "false"} do
+        local output, how, code = t.program(prelude .. [[
+            KEPT = setmetatable({}, {__gc = function() print "finalised" end})
+            mc.spawn(function() os.exit(7, ]] .. close .. [[) print "came back" end)
+            mc.sleep(60)
+        ]])
+        t.eq(how .. code, "exit7", output)
+        t.eq(output:find("finalised") ~= nil, close == "true")
+        t.eq(output:find("came back"), nil)
+    end
 end)
 
 t.test("an error that nobody joined is told at the end, with its traceback", function()
@@ -101,7 +120,7 @@ t.test("an error in the handler itself is told, and so is the first", function()
 end)
 
 t.test("a userdata that a section uses is not finalised under it", function()
-    -- The gate is younger than everything; its finaliser would overwrite it while the section waits.
+    -- The gate is younger than everything; it notices.
     local output, how, code = t.program(prelude .. [[
         local inside = native.gate()
         mc.spawn(function()

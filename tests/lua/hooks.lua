@@ -63,6 +63,17 @@ t.test("a call hook sees every call once", function()
     for _ = 1, 10 do t.eq(pestered(run), 5000) end
 end)
 
+t.test("a call whose end is the moment of preemption is seen, too", function()
+    local function run()
+        local returns = 0
+        debug.sethook(function() if debug.getinfo(2, "f").func == native.busy then returns = returns + 1 end end, "r")
+        for _ = 1, 200 do native.busy(100) end
+        debug.sethook()
+        return returns
+    end
+    for _ = 1, 3 do t.eq(pestered(run), 200) end
+end)
+
 t.test("a count hook counts on while others are let in", function()
     local function run(count)
         local n = 0

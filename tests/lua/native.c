@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -45,26 +47,34 @@ static int l_busy(lua_State *L) {
 
 #define GATE "native.gate"
 
+struct gate {
+    sem_t sem;
+    int users; /* sections that wait in it */
+};
+
 static int l_gate(lua_State *L) {
-    sem_t *gate = lua_newuserdatauv(L, sizeof *gate, 0);
-    sem_init(gate, 0, 0);
+    struct gate *gate = lua_newuserdatauv(L, sizeof *gate, 0);
+    sem_init(&gate->sem, 0, 0);
+    gate->users = 0;
     luaL_setmetatable(L, GATE);
     return 1;
 }
 
 static int gate_open(lua_State *L) {
-    sem_t *gate = luaL_checkudata(L, 1, GATE);
-    for (lua_Integer n = luaL_optinteger(L, 2, 1); n > 0; n--) sem_post(gate);
+    struct gate *gate = luaL_checkudata(L, 1, GATE);
+    for (lua_Integer n = luaL_optinteger(L, 2, 1); n > 0; n--) sem_post(&gate->sem);
     return 0;
 }
 
-static void gate_down(sem_t *gate) {
-    while (sem_wait(gate) != 0 && errno == EINTR) continue;
+static void gate_down(struct gate *gate) {
+    __atomic_add_fetch(&gate->users, 1, __ATOMIC_SEQ_CST);
+    while (sem_wait(&gate->sem) != 0 && errno == EINTR) continue;
+    __atomic_sub_fetch(&gate->users, 1, __ATOMIC_SEQ_CST);
 }
 
 /* gate:pass(): waits in a section */
 static int gate_pass(lua_State *L) {
-    sem_t *gate = luaL_checkudata(L, 1, GATE);
+    struct gate *gate = luaL_checkudata(L, 1, GATE);
     mc_release();
     gate_down(gate);
     mc_acquire();
@@ -73,19 +83,22 @@ static int gate_pass(lua_State *L) {
 
 /* gate:pass_through(other): opens the other from inside the section */
 static int gate_pass_through(lua_State *L) {
-    sem_t *gate = luaL_checkudata(L, 1, GATE);
-    sem_t *other = luaL_checkudata(L, 2, GATE);
+    struct gate *gate = luaL_checkudata(L, 1, GATE);
+    struct gate *other = luaL_checkudata(L, 2, GATE);
     mc_release();
-    sem_post(other);
+    sem_post(&other->sem);
     gate_down(gate);
     mc_acquire();
     return 0;
 }
 
 /* gate:pass_or_unblock(): a section that an interrupt unblocks; returns the status of the acquire */
-static void unblock_gate(void *gate) { sem_post(gate); }
+static void unblock_gate(void *arg) {
+    struct gate *gate = arg;
+    sem_post(&gate->sem);
+}
 static int gate_pass_or_unblock(lua_State *L) {
-    sem_t *gate = luaL_checkudata(L, 1, GATE);
+    struct gate *gate = luaL_checkudata(L, 1, GATE);
     mc_section_options options = MC_SECTION_OPTIONS_INIT;
     options.unblock = unblock_gate;
     options.unblock_arg = gate;
@@ -95,9 +108,12 @@ static int gate_pass_or_unblock(lua_State *L) {
 }
 
 static int gate_gc(lua_State *L) {
-    sem_t *gate = luaL_checkudata(L, 1, GATE);
-    sem_destroy(gate);
-    memset(gate, 0x5a, sizeof *gate); /* whoever still waits for it now crashes or hangs */
+    struct gate *gate = luaL_checkudata(L, 1, GATE);
+    if (__atomic_load_n(&gate->users, __ATOMIC_SEQ_CST)) {
+        fprintf(stderr, "error: a gate is finalised while a section waits in it\n");
+        abort();
+    }
+    sem_destroy(&gate->sem);
     return 0;
 }
 
@@ -143,10 +159,10 @@ static int l_call_back(lua_State *L) {
 
 /* poll_cancelled([gate]): in a section until it is told to stop; opens the gate first */
 static int l_poll_cancelled(lua_State *L) {
-    sem_t *gate = lua_isnoneornil(L, 1) ? NULL : luaL_checkudata(L, 1, GATE);
+    struct gate *gate = lua_isnoneornil(L, 1) ? NULL : luaL_checkudata(L, 1, GATE);
     const struct timespec pause = {0, 1000000};
     mc_release();
-    if (gate) sem_post(gate);
+    if (gate) sem_post(&gate->sem);
     while (mc_cancelled() == MC_OK) nanosleep(&pause, NULL);
     mc_acquire();
     return 0;
@@ -176,10 +192,10 @@ static int l_read(lua_State *L) {
     int fd = (int)luaL_checkinteger(L, 1);
     char buffer[4096];
     size_t wanted = (size_t)luaL_checkinteger(L, 2);
-    sem_t *gate = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, GATE);
+    struct gate *gate = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, GATE);
     if (wanted > sizeof buffer) wanted = sizeof buffer;
     mc_release();
-    if (gate) sem_post(gate);
+    if (gate) sem_post(&gate->sem);
     ssize_t n;
     do n = read(fd, buffer, wanted);
     while (n < 0 && errno == EINTR);

@@ -37,6 +37,7 @@ TEST(ExceptionDeathTest, ThatLeavesATaskOnACarrierNamesIt) {
 }
 
 TEST(PthreadExitDeathTest, ThatLeavesATaskNamesIt) {
+    if (mctest::thread_sanitized) GTEST_SKIP() << "ThreadSanitizer itself ends a fiber that calls pthread_exit";
     EXPECT_EXIT(child([] {
                     Runtime runtime;
                     runtime.spawn([] { pthread_exit(nullptr); }, "reckless");

@@ -19,18 +19,21 @@
 
 namespace mctest {
 
-// Whether this is a build in which everything is slower, and threads and fibers are scarce.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
+#if !defined(__has_feature)
+#define __has_feature(feature) 0
 #endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+constexpr bool thread_sanitized = true;
 #else
-constexpr bool sanitized = false;
+constexpr bool thread_sanitized = false;
 #endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+constexpr bool address_sanitized = true;
+#else
+constexpr bool address_sanitized = false;
+#endif
+// Everything is slower then, and threads and fibers are scarce.
+constexpr bool sanitized = thread_sanitized || address_sanitized;
 
 // Bound of every wait, multiplied by MULTICORE_TEST_SCALE (default 1; sanitizers 4).
 unsigned hang_seconds();

@@ -61,12 +61,9 @@ static int channel_send(lua_State *L) {
         buffer_push(L, c, 2);
     } else {
         switch (mcl_line_wait(L, &c->senders, k, timeout, "send")) {
-            case MCL_WAITING:
-                return nothing(L, "timeout");
-            case MCL_CLOSED:
-                return nothing(L, "closed");
-            case MCL_SERVED:
-                break;
+            case MCL_WAITING: return nothing(L, "timeout");
+            case MCL_CLOSED: return nothing(L, "closed");
+            case MCL_SERVED: break;
         }
     }
     lua_pushboolean(L, 1);
@@ -100,12 +97,9 @@ static int receive(lua_State *L, uint64_t timeout) {
     }
     if (c->closed) return nothing(L, "closed");
     switch (mcl_line_wait(L, &c->receivers, k, timeout, "receive")) {
-        case MCL_SERVED:
-            return 1;
-        case MCL_CLOSED:
-            return nothing(L, "closed");
-        case MCL_WAITING:
-            break;
+        case MCL_SERVED: return 1;
+        case MCL_CLOSED: return nothing(L, "closed");
+        case MCL_WAITING: break;
     }
     return nothing(L, "timeout");
 }

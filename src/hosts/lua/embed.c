@@ -46,12 +46,9 @@ PUBLIC mc_status mc_lua_open(lua_State *L, const mc_runtime_options *options, ui
     lua_pushcfunction(L, open_protected);
     lua_pushlightuserdata(L, &o);
     switch (lua_pcall(L, 1, 0, 0)) {
-        case LUA_OK:
-            return MC_OK;
-        case LUA_ERRMEM:
-            return MC_ENOMEM;
-        default:
-            return MC_EAGAIN;
+        case LUA_OK: return MC_OK;
+        case LUA_ERRMEM: return MC_ENOMEM;
+        default: return MC_EAGAIN;
     }
 }
 

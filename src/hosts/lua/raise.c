@@ -49,17 +49,14 @@ static int raise_interrupt(lua_State *L, struct mcl_task *k, const char *what) {
 
 int mcl_raise(lua_State *L, struct mcl_task *k, mc_status status, const char *what) {
     switch (status) {
-        case MC_EINTR:
-            return raise_interrupt(L, k, what);
+        case MC_EINTR: return raise_interrupt(L, k, what);
         case MC_ECANCELED:
         case MC_ESHUTDOWN:
             k->cancelled = 1;
             mcl_preempt_insist(k);
             return luaL_error(L, "%s: cancelled, the Lua state is being closed", what);
-        case MC_EPERM:
-            return luaL_error(L, "%s: cannot suspend here; leave the atomic scope first", what);
-        default:
-            return luaL_error(L, "%s: %s (%s)", what, mc_status_message(status), mc_status_name(status));
+        case MC_EPERM: return luaL_error(L, "%s: cannot suspend here; leave the atomic scope first", what);
+        default: return luaL_error(L, "%s: %s (%s)", what, mc_status_message(status), mc_status_name(status));
     }
 }
 
