@@ -69,6 +69,8 @@ local function options(arguments)
     i = i + 1
   end
   if #o.paths == 0 then o.paths = {"/usr/lib"} end
+  -- One hashes on each CPU, and one more stands ready: beyond that they only take turns.
+  o.tasks = o.tasks or o.threads + 1
   if not o.scratch or not o.ceiling then fail("start this by ./bench/run") end
   return o
 end
@@ -216,8 +218,8 @@ local function report(o, times, seen)
   end
   print(string.format("\nmedians of %d interleaved rounds; enabled reaches %.2f of the ceiling", o.rounds,
     median(times.ceiling) / median(times.enabled)))
-  print(string.format("enabled: sections %d, hand-overs %d, OS threads %d (with the main one)",
-    seen.sections.enabled, seen.handoffs.enabled, seen.threads + 1))
+  print(string.format("enabled: %d tasks, sections %d, hand-overs %d, OS threads %d (with the main one)",
+    o.tasks, seen.sections.enabled, seen.handoffs.enabled, seen.threads + 1))
 end
 
 local function main(arguments)

@@ -19,6 +19,12 @@ TEST(Protocol, TasksOfARunner) {
     passes(plan);
 }
 
+TEST(Protocol, AReleaseAgainstAPoster) {
+    Plan plan = base();  // little else that could take the baton; see tester_test.cc
+    plan.steps = 12;
+    passes(plan);
+}
+
 TEST(Protocol, SectionsWithoutAnyPoster) {
     Plan plan = base();
     plan.tasks = 4;

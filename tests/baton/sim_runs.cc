@@ -36,7 +36,7 @@ unsigned runs(unsigned usual) {
 void passes(const Plan& plan) {
     const std::uint64_t only = from_environment("MC_SIM_SEED");
     const std::uint64_t first = only ? only : 1;
-    const std::uint64_t last = only ? only : runs(1000);
+    const std::uint64_t last = only ? only : runs(4000);
     for (std::uint64_t seed = first; seed <= last; ++seed) {
         const std::string failure = run_once(plan, Flaw::none, seed);
         ASSERT_TRUE(failure.empty()) << failure << "again: MC_SIM_SEED=" << seed << " and this test's name";

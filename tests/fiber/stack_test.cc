@@ -126,17 +126,30 @@ std::size_t resident_pages(const Stack& stack) {
 
 TEST(Stack, ABurstDoesNotKeepItsMemory) {
     constexpr std::size_t size = 192 << 10;  // in no other test
-    auto stacks = allocate(3'000, size);
+    constexpr std::size_t bound = std::size_t{256} << 20, top = std::size_t{16} << 10;
+    auto stacks = allocate(18'500, size);
     for (auto& stack : stacks) {
         stack.base[stack.size - 1] = 1;
         stack.base[stack.size / 2] = 1;
         ASSERT_EQ(resident_pages(stack), 2u);
     }
     release(stacks);
-    std::size_t kept = 0;
-    for (auto& stack : stacks) kept += resident_pages(stack) != 0;
-    EXPECT_GT(kept, 0u);
-    EXPECT_LE(kept * stacks[0].size, std::size_t{256} << 20);
+    std::size_t hot = 0, warm = 0, cold = 0;
+    for (auto& stack : stacks) {
+        switch (resident_pages(stack)) {
+            case 2: ++hot; break;
+            case 1:
+                ++warm;
+                EXPECT_EQ(resident_pages({stack.base + stack.size - top, top}), 1u);
+                break;
+            default: ++cold;
+        }
+    }
+    EXPECT_GT(hot, 0u);
+    EXPECT_LE(hot * stacks[0].size, bound);
+    EXPECT_GT(warm, 0u);
+    EXPECT_LE(warm * top, bound);
+    EXPECT_GT(cold, 0u);
     // Those that kept their pages are the ones to be used next.
     Stack stack;
     ASSERT_TRUE(mc::stack_allocate(size, stack));
