@@ -59,9 +59,9 @@ static void measure(const char *what, void (*fn)(void *), uint64_t duration, uns
     for (i = 0; i < count; ++i) must(mc_task_spawn(runtime, fn, &duration, NULL, NULL));
     must(mc_runtime_run(runtime));
     must(mc_runtime_stats(runtime, &stats));
-    printf("%6lu tasks %s of %4.0f ms: %7.1f ms wall, %4llu carriers at most, %4u OS threads seen\n", ended, what,
-           (double)duration / 1e6, (double)(mc_now() - start) / 1e6, (unsigned long long)stats.threads_peak,
-           threads_seen);
+    printf("%6lu tasks %s of %4.0f ms: %7.1f ms wall, %4llu carriers at most, %4u OS threads seen\n", ended,
+           what, (double)duration / 1e6, (double)(mc_now() - start) / 1e6,
+           (unsigned long long)stats.threads_peak, threads_seen);
     must(mc_runtime_destroy(runtime));
 }
 

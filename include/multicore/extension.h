@@ -26,19 +26,19 @@
 #define MC_EXTENSION_VERSION 0x010000u /* 1.0.0: major << 16 | minor << 8 | patch */
 
 /* Every status of the library: 0 or negative, a name and a message. */
-#define MC_STATUS_TABLE(X)                                                      \
-    X(MC_OK, 0, "success")                                                      \
-    X(MC_EINVAL, -1, "invalid argument")                                        \
-    X(MC_ENOMEM, -2, "out of memory")                                           \
-    X(MC_EAGAIN, -3, "not now: a limit is reached or it is still running")      \
-    X(MC_EBUSY, -4, "in use")                                                   \
-    X(MC_EPERM, -5, "not allowed on this thread or in this state")              \
-    X(MC_EINTR, -6, "an interrupt is pending")                                  \
-    X(MC_ECANCELED, -7, "cancelled, stopped or past its deadline")              \
-    X(MC_ETIMEDOUT, -8, "the time is over")                                     \
-    X(MC_ENOTSUP, -9, "not supported here")                                     \
-    X(MC_EDEADLK, -10, "would wait for itself")                                 \
-    X(MC_ESHUTDOWN, -11, "the runtime is shutting down")                        \
+#define MC_STATUS_TABLE(X)                                                 \
+    X(MC_OK, 0, "success")                                                 \
+    X(MC_EINVAL, -1, "invalid argument")                                   \
+    X(MC_ENOMEM, -2, "out of memory")                                      \
+    X(MC_EAGAIN, -3, "not now: a limit is reached or it is still running") \
+    X(MC_EBUSY, -4, "in use")                                              \
+    X(MC_EPERM, -5, "not allowed on this thread or in this state")         \
+    X(MC_EINTR, -6, "an interrupt is pending")                             \
+    X(MC_ECANCELED, -7, "cancelled, stopped or past its deadline")         \
+    X(MC_ETIMEDOUT, -8, "the time is over")                                \
+    X(MC_ENOTSUP, -9, "not supported here")                                \
+    X(MC_EDEADLK, -10, "would wait for itself")                            \
+    X(MC_ESHUTDOWN, -11, "the runtime is shutting down")                   \
     X(MC_EFORK, -12, "lost in a fork")
 
 typedef int mc_status;
@@ -70,7 +70,7 @@ struct mc_site {
 /* How mc_release_with opens a section. Start from MC_SECTION_OPTIONS_INIT. */
 typedef struct mc_section_options {
     uint32_t size;
-    uint32_t flags;         /* MC_SECTION_* */
+    uint32_t flags;          /* MC_SECTION_* */
     void (*unblock)(void *); /* called from another thread, at most once, to make the C code return
                                 early, e.g. shutdown(fd). It must not block, call this library, or
                                 take a lock that is held across the acquire. The acquire waits for
@@ -80,7 +80,8 @@ typedef struct mc_section_options {
     const void *handle; /* the object the section works on, for checked mode; or NULL */
 } mc_section_options;
 
-#define MC_SECTION_OPTIONS_INIT {sizeof(mc_section_options), 0, NULL, NULL, 0, NULL}
+#define MC_SECTION_OPTIONS_INIT \
+    { sizeof(mc_section_options), 0, NULL, NULL, 0, NULL }
 
 /* What a runtime publishes. Append-only: callers check `size` before they use a later member. */
 struct mc_api_1 {

@@ -90,7 +90,7 @@ typedef struct mc_host {
 } mc_host;
 
 #define MC_HOST_INIT \
-    {sizeof(mc_host), MC_WAY_LEND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+    { sizeof(mc_host), MC_WAY_LEND, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* ---- the runtime ---- */
 
@@ -127,7 +127,7 @@ typedef struct mc_runtime_options {
 } mc_runtime_options;
 
 #define MC_RUNTIME_OPTIONS_INIT \
-    {sizeof(mc_runtime_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+    { sizeof(mc_runtime_options), 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 
 typedef struct mc_stats {
     uint32_t size;
@@ -143,7 +143,8 @@ typedef struct mc_stats {
     uint64_t longest_wait; /* ns a returning section has waited for the baton at most */
 } mc_stats;
 
-#define MC_STATS_INIT {sizeof(mc_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define MC_STATS_INIT \
+    { sizeof(mc_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Creates a runtime. Starts no thread. Any thread. MC_EINVAL: bad options (the misuse handler says
  * which). MC_EBUSY: another copy of this library in the process got there first. MC_ENOMEM. */
@@ -188,7 +189,8 @@ typedef struct mc_task_options {
                                     and whatever references remain */
 } mc_task_options;
 
-#define MC_TASK_OPTIONS_INIT {sizeof(mc_task_options), 0, 0, NULL, NULL, NULL}
+#define MC_TASK_OPTIONS_INIT \
+    { sizeof(mc_task_options), 0, 0, NULL, NULL, NULL }
 
 enum {
     MC_TASK_NEW = 0,
@@ -239,11 +241,11 @@ mc_status mc_task_take_interrupt(mc_task *task, void **payload); /* needs the ba
 
 mc_status mc_task_cancel(mc_task *task, uint32_t mode); /* MC_CANCEL_*. Any thread */
 
-void *mc_task_data(mc_task *task);                 /* any thread */
-void mc_task_set_data(mc_task *task, void *data);  /* needs the baton */
-const char *mc_task_name(mc_task *task);           /* any thread; valid as long as the handle */
-uint32_t mc_task_state(mc_task *task);             /* MC_TASK_*; any thread */
-uint64_t mc_task_cpu_time(mc_task *task);          /* ns used, sections included; 0 without MC_RUNTIME_CPU_TIME */
+void *mc_task_data(mc_task *task);                /* any thread */
+void mc_task_set_data(mc_task *task, void *data); /* needs the baton */
+const char *mc_task_name(mc_task *task);          /* any thread; valid as long as the handle */
+uint32_t mc_task_state(mc_task *task);            /* MC_TASK_*; any thread */
+uint64_t mc_task_cpu_time(mc_task *task); /* ns used, sections included; 0 without MC_RUNTIME_CPU_TIME */
 
 /* Opens a scope in this task; the token closes it and those inside it. Needs the baton. Among ENABLE
  * and DISABLE the innermost wins; ATOMIC: suspending calls answer MC_EPERM, sections are inline. */
@@ -266,7 +268,8 @@ typedef struct mc_job_options {
     uint64_t deadline; /* ns from submission */
 } mc_job_options;
 
-#define MC_JOB_OPTIONS_INIT {sizeof(mc_job_options), MC_WORK_CPU, NULL, NULL, 0}
+#define MC_JOB_OPTIONS_INIT \
+    { sizeof(mc_job_options), MC_WORK_CPU, NULL, NULL, 0 }
 
 mc_status mc_job_submit(mc_runtime *runtime, void (*work)(void *), void (*done)(void *, mc_status), void *arg,
                         const mc_job_options *options, mc_job **out);

@@ -1,4 +1,5 @@
-// multicore/multicore.hpp - the C++ forms of multicore/extension.h and of the handles in multicore/multicore.h.
+// multicore/multicore.hpp - the C++ forms of multicore/extension.h and of the handles in
+// multicore/multicore.h.
 //
 //     {
 //         mc::section parallel;          the interpreter is given up here

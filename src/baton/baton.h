@@ -43,7 +43,7 @@ public:
     virtual bool needs_poller() noexcept = 0;                   // the reactor waits and nobody polls
     // With the baton: a node left the line whose thread does not wait (any more, or just now).
     virtual void dropped(Node<Sys>& node) noexcept = 0;
-    virtual void woke() noexcept = 0;                           // any thread: a sleeping thread was woken
+    virtual void woke() noexcept = 0;  // any thread: a sleeping thread was woken
 
 protected:
     ~BatonClient() = default;
@@ -67,10 +67,10 @@ public:
     template <class T>
     using Atomic = typename Sys::template Atomic<T>;
 
-    static constexpr std::uint64_t kSpin = 50'000;   // ns a waiter spins before it blocks
-    static constexpr std::uint64_t kGrace = 1'000;   // ns a lend is left alone by the standby
+    static constexpr std::uint64_t kSpin = 50'000;      // ns a waiter spins before it blocks
+    static constexpr std::uint64_t kGrace = 1'000;      // ns a lend is left alone by the standby
     static constexpr std::uint64_t kWakeTime = 60'000;  // ns a woken thread is given to arrive
-    static constexpr unsigned kWatchTicks = 8;       // idle ticks until the watcher stops
+    static constexpr unsigned kWatchTicks = 8;          // idle ticks until the watcher stops
 
     Baton(BatonClient<Sys>& client, const BatonTimes& times) noexcept : client_(client), times_(times) {}
 
@@ -98,7 +98,7 @@ public:
                                              std::memory_order_relaxed);
     }
 
-    // ---- the slow paths, in baton_slow.h ----
+    // ---- the slow paths, in baton_slow.h and baton_wait.h ----
 
     // Acquire after reclaim failed, or a first acquire: returns holding. False: `until` passed first;
     // then the node stays behind and belongs to the line (client.dropped). node.seat must be set.
@@ -231,12 +231,12 @@ private:
     alignas(64) Atomic<std::uint32_t> hint_{0};  // written by posters; not the waiters' line
     Inbox<Sys> inbox_;
     alignas(64) Line<Sys> line_;
-    std::uint64_t turns_ = 0;                // holder only
-    Atomic<std::uint64_t> turn_{0};          // turns_, for the watcher; single writer
-    Atomic<word::Word> refused_{0};          // the lend that may not be taken (the host said no)
-    Atomic<SeatT*> standby_{nullptr};        // the carrier that is next to run ready tasks
-    Atomic<SeatT*> granting_{nullptr};       // the standby that the holder is about to grant; by the holder
-    Atomic<bool> watching_{false};           // the standby looks every slice even while parked
+    std::uint64_t turns_ = 0;           // holder only
+    Atomic<std::uint64_t> turn_{0};     // turns_, for the watcher; single writer
+    Atomic<word::Word> refused_{0};     // the lend that may not be taken (the host said no)
+    Atomic<SeatT*> standby_{nullptr};   // the carrier that is next to run ready tasks
+    Atomic<SeatT*> granting_{nullptr};  // the standby that the holder is about to grant; by the holder
+    Atomic<bool> watching_{false};      // the standby looks every slice even while parked
     IdleList<Sys> idle_{standby_};
     BatonClient<Sys>& client_;
     BatonTimes times_;
@@ -245,3 +245,4 @@ private:
 }  // namespace mc
 
 #include "baton/baton_slow.h"
+#include "baton/baton_wait.h"

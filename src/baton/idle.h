@@ -140,7 +140,7 @@ private:
 
     typename Sys::template Atomic<bool> lock_{false};
     typename Sys::template Atomic<std::uint32_t> wishes_{0};  // made so far
-    std::uint32_t granted_ = 0;                                // of these, seen to
+    std::uint32_t granted_ = 0;                               // of these, seen to
     typename Sys::template Atomic<Seat<Sys>*>& standby_;
     Seat<Sys>* head_ = nullptr;
     std::uint32_t carriers_ = 0;

@@ -13,13 +13,13 @@ namespace mc {
 
 template <class Sys>
 struct Node {
-    Node* next = nullptr;        // in the line, or in the inbox
+    Node* next = nullptr;  // in the line, or in the inbox
     Node* prev = nullptr;
-    Seat<Sys>* seat = nullptr;   // the thread that waits; NULL: a ready task
-    std::uint64_t since = 0;     // ns; when it began to wait; 0: not looked at yet
-    std::uint64_t passed = 0;    // ns; when the holder woke it and went on; 0: not yet
-    bool returning = false;      // a section's end: its slice is the shorter one
-    bool linked = false;         // in the line
+    Seat<Sys>* seat = nullptr;  // the thread that waits; NULL: a ready task
+    std::uint64_t since = 0;    // ns; when it began to wait; 0: not looked at yet
+    std::uint64_t passed = 0;   // ns; when the holder woke it and went on; 0: not yet
+    bool returning = false;     // a section's end: its slice is the shorter one
+    bool linked = false;        // in the line
 };
 
 template <class Sys>
@@ -88,8 +88,8 @@ public:
         do {
             node->next = head;
             // Release: the node's fields, for the acquire in take_all.
-        } while (!head_.compare_exchange_weak(head, node, std::memory_order_seq_cst,
-                                              std::memory_order_relaxed));
+        } while (
+            !head_.compare_exchange_weak(head, node, std::memory_order_seq_cst, std::memory_order_relaxed));
     }
 
     Node<Sys>* newest() const noexcept { return head_.load(std::memory_order_seq_cst); }

@@ -60,7 +60,8 @@ public:
                 fresh = (fresh & ~(wait::kKinds | wait::kReasons)) | reason << wait::kReasonShift;
                 if (reason == wait::UNPARKED) fresh &= ~static_cast<std::uint32_t>(wait::PERMIT);
             }
-            // A mark that is set already is written again: its reader must see what was done before this call.
+            // A mark that is set already is written again: its reader must see what was done before this
+            // call.
             if (fresh == old && mark == 0) return false;
             if (word_.compare_exchange_weak(old, fresh, std::memory_order_seq_cst)) return mine;
         }
@@ -74,8 +75,8 @@ public:
     // Acquire: pairs with the claimer's CAS; what it wrote before is visible.
     bool claimed() const noexcept { return (word_.load(std::memory_order_acquire) & wait::kKinds) == 0; }
     wait::Reason reason() const noexcept {
-        return static_cast<wait::Reason>(
-            (word_.load(std::memory_order_acquire) & wait::kReasons) >> wait::kReasonShift);
+        return static_cast<wait::Reason>((word_.load(std::memory_order_acquire) & wait::kReasons) >>
+                                         wait::kReasonShift);
     }
 
 private:

@@ -110,7 +110,8 @@ mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
     const char *here = nullptr, *other = nullptr;
     if (publish_api(&here, &other) != MC_OK) {
         report(rt, MC_EBUSY, nullptr, nullptr,
-               "a second copy of this library in one process: %s is in use already, %s may not be; load one only",
+               "a second copy of this library in one process: %s is in use already, %s may not be; load one "
+               "only",
                other, here);
         runtime_unref(*rt);
         return MC_EBUSY;
@@ -195,8 +196,10 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
     if (current && &current->rt == &rt) return MC_EBUSY;
     {
         std::lock_guard lock(rt.mutex);
-        if (rt.unbound.load(std::memory_order_seq_cst) != 0 || rt.attached.load(std::memory_order_seq_cst) != 0 ||
-            (rt.runner.load(std::memory_order_seq_cst) && !rt.runner_straggles.load(std::memory_order_seq_cst)))
+        if (rt.unbound.load(std::memory_order_seq_cst) != 0 ||
+            rt.attached.load(std::memory_order_seq_cst) != 0 ||
+            (rt.runner.load(std::memory_order_seq_cst) &&
+             !rt.runner_straggles.load(std::memory_order_seq_cst)))
             return MC_EBUSY;
         rt.shutting.store(true, std::memory_order_seq_cst);
         rt.closed.store(true, std::memory_order_seq_cst);
@@ -207,7 +210,8 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
         // Idle carriers end now; those in a straggler's section when it ends.
         std::unique_lock lock(rt.mutex);
         rt.thread_ended.wait(lock, [&] {
-            return rt.threads.load(std::memory_order_seq_cst) <= rt.stragglers.load(std::memory_order_seq_cst);
+            return rt.threads.load(std::memory_order_seq_cst) <=
+                   rt.stragglers.load(std::memory_order_seq_cst);
         });
     }
     runtime_unref(rt);

@@ -151,9 +151,7 @@ mc_status mc_task_result(mc_task* task) {
     return task ? task->result.load(std::memory_order_acquire) : MC_EINVAL;
 }
 
-void* mc_task_data(mc_task* task) {
-    return task ? task->data.load(std::memory_order_acquire) : nullptr;
-}
+void* mc_task_data(mc_task* task) { return task ? task->data.load(std::memory_order_acquire) : nullptr; }
 
 void mc_task_set_data(mc_task* task, void* data) {
     if (!task) return;

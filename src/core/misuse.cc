@@ -32,9 +32,9 @@ void report(mc_runtime* rt, mc_status status, const mc_site* site, const char* t
     int length = std::snprintf(line, sizeof line, "multicore: %s%s%s%s", text, task ? " (task '" : "",
                                task ? task : "", task ? "')" : "");
     if (misuse.file && length > 0 && static_cast<std::size_t>(length) < sizeof line)
-        length += std::snprintf(line + length, sizeof line - static_cast<std::size_t>(length),
-                                " at %s:%u in %s", misuse.file, static_cast<unsigned>(misuse.line),
-                                misuse.func ? misuse.func : "?");
+        length +=
+            std::snprintf(line + length, sizeof line - static_cast<std::size_t>(length), " at %s:%u in %s",
+                          misuse.file, static_cast<unsigned>(misuse.line), misuse.func ? misuse.func : "?");
     std::fprintf(stderr, "%s\n", line);
 }
 

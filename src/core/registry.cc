@@ -24,8 +24,11 @@ mc_runtime* first_runtime = nullptr;  // guarded by registry_mutex, linked by re
 void api_support(mc_site*, std::uint32_t, std::uint32_t) noexcept {}
 
 constinit const mc_api_1 api_table{
-    sizeof(mc_api_1), 1,           section_release, section_acquire, section_enter, section_leave,
-    section_release_with, section_acquire_status, section_cancelled, api_support,
+    sizeof(mc_api_1),     1,
+    section_release,      section_acquire,
+    section_enter,        section_leave,
+    section_release_with, section_acquire_status,
+    section_cancelled,    api_support,
 };
 
 const char* file_of(const void* address) noexcept {

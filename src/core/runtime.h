@@ -22,15 +22,15 @@ namespace mc {
 // with the runtime, so that a late wake of its seat is harmless.
 struct Worker {
     SeatT seat;
-    NodeT node;             // for the runner, which waits without a task
-    Fiber home;             // the thread's own stack
+    NodeT node;  // for the runner, which waits without a task
+    Fiber home;  // the thread's own stack
     mc_runtime* rt = nullptr;
     mc_task* dead = nullptr;     // it ended on this thread; its stack is still to be dropped
     bool lost_baton = false;     // the task that came home does not hold: it was a straggler
     bool called_home = false;    // with the baton; it runs tasks for want of carriers, but its own is due
     Worker* stand_in = nullptr;  // of an attached thread: its part as a carrier, while it runs tasks
     bool signals_blocked = false;
-    ThreadState outer;      // what the thread was before it came to this runtime
+    ThreadState outer;  // what the thread was before it came to this runtime
     Worker* next_free = nullptr;
 };
 
@@ -54,41 +54,41 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     mc::Baton<mc::RealSys> baton;
 
     // ---- with the baton ----
-    mc_task* loaded = nullptr;       // whose registers the interpreter has
-    std::uint32_t last_seat = 0;     // the seat that ran interpreter code last
-    std::uint64_t last_thread = 0;   // and its thread: one that attaches again has a new seat
+    mc_task* loaded = nullptr;      // whose registers the interpreter has
+    std::uint32_t last_seat = 0;    // the seat that ran interpreter code last
+    std::uint64_t last_thread = 0;  // and its thread: one that attaches again has a new seat
     std::uint64_t last_poll = 0;
     // Single writer (the holder), read by mc_runtime_stats.
     std::atomic<std::uint64_t> sections{0}, sections_inline{0}, handoffs{0}, longest_wait{0};
 
     // ---- any thread ----
-    std::atomic<bool> can_lend{true};     // the host can, and the process does not exit
-    std::atomic<bool> lends{true};        // sections open by default: enabled and can_lend
+    std::atomic<bool> can_lend{true};  // the host can, and the process does not exit
+    std::atomic<bool> lends{true};     // sections open by default: enabled and can_lend
     std::atomic<bool> enabled{true};
     std::atomic<bool> stopping{false};
-    std::atomic<bool> shutting{false};    // no new tasks
-    std::atomic<bool> closed{false};      // whoever gets the baton now ends
+    std::atomic<bool> shutting{false};  // no new tasks
+    std::atomic<bool> closed{false};    // whoever gets the baton now ends
     std::atomic<std::uint32_t> drivers{0};
-    std::atomic<std::uint64_t> unbound{0};       // unbound tasks alive, stragglers not counted
-    std::atomic<std::uint64_t> attached{0};      // bound tasks alive, stragglers not counted
+    std::atomic<std::uint64_t> unbound{0};   // unbound tasks alive, stragglers not counted
+    std::atomic<std::uint64_t> attached{0};  // bound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> spawned{0};
     std::atomic<bool> runner_straggles{false};
-    std::atomic<std::uint32_t> stragglers{0};    // carriers in a section that shutdown did not wait for
+    std::atomic<std::uint32_t> stragglers{0};  // carriers in a section that shutdown did not wait for
     std::atomic<std::uint64_t> wakes{0};
     std::atomic<std::uint32_t> threads{0}, threads_peak{0};
     std::atomic<std::uint32_t> next_seat{0};
     std::atomic<mc::SeatT*> runner{nullptr};
     std::atomic<mc_task*> shutdown_waiter{nullptr};
-    std::atomic<std::uint32_t> refs{1};          // one for the host, one per carrier and per task
+    std::atomic<std::uint32_t> refs{1};  // one for the host, one per carrier and per task
 
-    std::mutex mutex;                     // tasks, free_workers, payloads
+    std::mutex mutex;  // tasks, free_workers, payloads
     mc_task* tasks = nullptr;
     mc::Worker* free_workers = nullptr;
     std::condition_variable thread_ended;
     mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
 
-    std::mutex attention_mutex;           // held while the hook runs; a thread that ends takes it
-    std::uint32_t attention_seat = 0;     // the thread last named by `taken`; 0: it has ended
+    std::mutex attention_mutex;        // held while the hook runs; a thread that ends takes it
+    std::uint32_t attention_seat = 0;  // the thread last named by `taken`; 0: it has ended
     std::atomic<bool> attention_sent{false};
 
     // ---- BatonClient ----
@@ -114,33 +114,34 @@ void runtime_unref(mc_runtime& rt) noexcept;
 void call_attention(mc_runtime& rt) noexcept;  // the holder computes and must look
 
 // ---- scheduling (schedule.cc): with the baton ----
-void hold(Worker& worker, mc_task& task) noexcept;         // this thread is about to run the task's code
+void hold(Worker& worker, mc_task& task) noexcept;  // this thread is about to run the task's code
 // Home: runs ready tasks. False: the baton has been given away; true: it is this thread's, and either
 // `self` is next or the thread has to stop running tasks.
 bool drive(Worker& worker, NodeT* self) noexcept;
-void schedule_away(mc_task& task) noexcept;                // unbound: runs others until the task's turn
-void leave_straggler(mc_task& task) noexcept;              // unbound: never returns
-void make_ready(mc_task& task, bool maybe_in_signal_handler = false) noexcept;  // any thread, by the claimer of its wait
+void schedule_away(mc_task& task) noexcept;    // unbound: runs others until the task's turn
+void leave_straggler(mc_task& task) noexcept;  // unbound: never returns
+void make_ready(mc_task& task,
+                bool maybe_in_signal_handler = false) noexcept;  // any thread, by the claimer of its wait
 void poll_reactor(mc_runtime& rt) noexcept;
-void deliver(ReactorWait* fired) noexcept;                 // any thread
+void deliver(ReactorWait* fired) noexcept;  // any thread
 bool must_go_home(const mc_runtime& rt) noexcept;
-void start_clock(mc_task& task) noexcept;                  // with MC_RUNTIME_CPU_TIME, on the task's thread
+void start_clock(mc_task& task) noexcept;  // with MC_RUNTIME_CPU_TIME, on the task's thread
 void stop_clock(mc_task& task) noexcept;
 
 // ---- tasks (lifetime.cc) ----
-void end_task(mc_task& task, mc_status result) noexcept;   // with the baton
-void drop_task(mc_task& task) noexcept;                    // likewise, one that is not to run (again)
-void abandon_task(mc_task& task) noexcept;                 // likewise, one that is in a section for good
-void bury(mc_task& task) noexcept;                         // drops its stack
-bool enlist_task(mc_task& task) noexcept;                  // on the list of all tasks; false: shutting down
+void end_task(mc_task& task, mc_status result) noexcept;  // with the baton
+void drop_task(mc_task& task) noexcept;                   // likewise, one that is not to run (again)
+void abandon_task(mc_task& task) noexcept;                // likewise, one that is in a section for good
+void bury(mc_task& task) noexcept;                        // drops its stack
+bool enlist_task(mc_task& task) noexcept;                 // on the list of all tasks; false: shutting down
 void forget_task(mc_task& task) noexcept;
-void task_count_down(mc_task& task) noexcept;              // one alive less
+void task_count_down(mc_task& task) noexcept;  // one alive less
 [[noreturn]] void task_main(void* task) noexcept;
 
 // ---- sections (section.cc) ----
-void take_back(mc_task& task) noexcept;                    // ends a lent section; keeps the gate
-bool begin_unblock(mc_task& task) noexcept;                // any thread, with a reference: false: nothing to call
-void finish_unblock(mc_task& task) noexcept;               // calls it, drops a reference that begin took
+void take_back(mc_task& task) noexcept;       // ends a lent section; keeps the gate
+bool begin_unblock(mc_task& task) noexcept;   // any thread, with a reference: false: nothing to call
+void finish_unblock(mc_task& task) noexcept;  // calls it, drops a reference that begin took
 
 // ---- marks (interrupt.cc) ----
 void notice_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept;  // sets it, makes it look
@@ -179,8 +180,8 @@ private:
 };
 
 // ---- options (options.cc) ----
-// Copies a versioned struct, defaults beyond a smaller one. False: its size is 0, or the tail of a larger one is
-// not zero.
+// Copies a versioned struct, defaults beyond a smaller one. False: its size is 0, or the tail of a larger one
+// is not zero.
 bool read_options(void* to, std::uint32_t to_size, const void* from) noexcept;
 
 // ---- misuse (misuse.cc) ----

@@ -11,8 +11,10 @@ void apply(mc_task& task) noexcept {
     std::uint32_t gate = task.gate_now() & ~(gate::kAtomic | gate::kDisabled | gate::kEnabled);
     std::uint32_t innermost = 0;
     for (const std::uint8_t kind : task.scopes) {
-        if (kind == MC_SCOPE_ATOMIC) gate |= gate::kAtomic;
-        else innermost = kind == MC_SCOPE_ENABLE ? gate::kEnabled : gate::kDisabled;
+        if (kind == MC_SCOPE_ATOMIC)
+            gate |= gate::kAtomic;
+        else
+            innermost = kind == MC_SCOPE_ENABLE ? gate::kEnabled : gate::kDisabled;
     }
     task.set_gate(gate | innermost);
 }

@@ -56,7 +56,8 @@ void open_slow(mc_task& task, mc_site* site) noexcept {
     else if ((gate & gate::kDepth) != gate::kDepth)
         task->set_gate(gate + 1);
     else
-        report(&task->rt, MC_EPERM, site, task->name, "mc_release nested 65,535 deep: releases without their acquires");
+        report(&task->rt, MC_EPERM, site, task->name,
+               "mc_release nested 65,535 deep: releases without their acquires");
 }
 
 // Disarms what mc_release_with armed.

@@ -32,10 +32,11 @@ void wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline) noexcep
         me.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // published by arm
         const std::uint32_t pending = me.wakeup.marks() & (wait::CANCEL | wait::INTERRUPT);
         me.wakeup.clear(wait::CANCEL | wait::INTERRUPT);  // this wait is not the script's
-        if (me.wakeup.arm(wait::JOIN)) continue;  // interrupted just now
+        if (me.wakeup.arm(wait::JOIN)) continue;          // interrupted just now
         rt.shutdown_waiter.store(&me, std::memory_order_seq_cst);
         // The last task may have ended before it could see the waiter.
-        if (rt.unbound.load(std::memory_order_seq_cst) == 0 && me.wakeup.claim(1u << wait::JOIN, wait::JOINED))
+        if (rt.unbound.load(std::memory_order_seq_cst) == 0 &&
+            me.wakeup.claim(1u << wait::JOIN, wait::JOINED))
             me.worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);
         else
             suspend(me, deadline);
@@ -113,8 +114,9 @@ extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) 
         const std::uint64_t patience = timeout < 100'000'000 ? 100'000'000 : timeout;
         const mc_status status = attach_thread(rt, options, patience, nullptr);
         if (status != MC_OK) {
-            report(&rt, status, nullptr, nullptr,
-                   "mc_runtime_shutdown: a task computes and does not reach mc_checkpoint; nothing was ended");
+            report(
+                &rt, status, nullptr, nullptr,
+                "mc_runtime_shutdown: a task computes and does not reach mc_checkpoint; nothing was ended");
             return status;
         }
         me = this_thread().task;

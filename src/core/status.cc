@@ -25,9 +25,7 @@ const char* mc_status_message(mc_status status) {
     }
 }
 
-uint32_t mc_version(void) {
-    return MC_VERSION_MAJOR << 16 | MC_VERSION_MINOR << 8 | MC_VERSION_PATCH;
-}
+uint32_t mc_version(void) { return MC_VERSION_MAJOR << 16 | MC_VERSION_MINOR << 8 | MC_VERSION_PATCH; }
 
 uint64_t mc_now(void) { return mc::now_ns(); }
 

@@ -227,9 +227,10 @@ mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t* r
         return MC_EINVAL;
     if (timeout == 0) {
         if (const mc_status pending = status_of_mark(task->wakeup.marks())) return pending;
-        pollfd query{fd, static_cast<short>((events & MC_READABLE ? POLLIN : 0) |
-                                            (events & MC_WRITABLE ? POLLOUT : 0)),
-                     0};
+        pollfd query{
+            fd,
+            static_cast<short>((events & MC_READABLE ? POLLIN : 0) | (events & MC_WRITABLE ? POLLOUT : 0)),
+            0};
         int count;
         do {
             count = poll(&query, 1, 0);

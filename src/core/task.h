@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kInline = 1u << 16;    // the open section keeps 
 inline constexpr std::uint32_t kDisabled = 1u << 17;  // the innermost scope says so
 inline constexpr std::uint32_t kEnabled = 1u << 18;   // likewise
 inline constexpr std::uint32_t kAtomic = 1u << 19;
-inline constexpr std::uint32_t kHook = 1u << 20;      // a hook of the host runs
+inline constexpr std::uint32_t kHook = 1u << 20;  // a hook of the host runs
 }  // namespace gate
 
 // A section that mc_enter left for a callback.
@@ -53,8 +53,8 @@ struct mc_task : mc::NodeT {
     void (*fn)(void*) = nullptr;
     void* arg = nullptr;
     const bool bound;
-    bool started = false;          // with the baton
-    std::uint32_t attached = 0;    // how many times mc_attach nested
+    bool started = false;        // with the baton
+    std::uint32_t attached = 0;  // how many times mc_attach nested
 
     // Written by the task's thread; relaxed atomics because others read them for mc_task_state only.
     std::atomic<std::uint32_t> gate{0};
@@ -69,20 +69,20 @@ struct mc_task : mc::NodeT {
     void* unblock_arg = nullptr;
     std::atomic<std::uint32_t> unblock_state{mc::unblock::NONE};
     mc::ReactorWait section_timer;
-    std::uint64_t deadline = UINT64_MAX;     // of the section, absolute
-    std::uint32_t options_level = 0;         // 1 + how many mc_enter were open when it was opened by
-                                             // mc_release_with; 0: it was not
-    std::vector<mc::Entered> entered;        // the sections that mc_enter left, outermost first
+    std::uint64_t deadline = UINT64_MAX;  // of the section, absolute
+    std::uint32_t options_level = 0;      // 1 + how many mc_enter were open when it was opened by
+                                          // mc_release_with; 0: it was not
+    std::vector<mc::Entered> entered;     // the sections that mc_enter left, outermost first
 
-    std::vector<std::uint8_t> scopes;        // kinds, outermost first
+    std::vector<std::uint8_t> scopes;  // kinds, outermost first
 
     // Joiners and result: with the baton, but `result` and `refs`.
     mc_task* joiners = nullptr;
     mc_task* next_joiner = nullptr;
-    mc_task* joining = nullptr;              // the task this one waits for
+    mc_task* joining = nullptr;  // the task this one waits for
     std::atomic<mc_status> result{MC_EAGAIN};
-    std::atomic<std::uint32_t> refs{1};      // one while alive, one per handle
-    void* payload = nullptr;                 // of a pending interrupt; guarded by rt.mutex
+    std::atomic<std::uint32_t> refs{1};  // one while alive, one per handle
+    void* payload = nullptr;             // of a pending interrupt; guarded by rt.mutex
 
     std::atomic<void*> data;
     void (*destroy)(void*);
@@ -90,7 +90,7 @@ struct mc_task : mc::NodeT {
     std::atomic<std::uint64_t> cpu_ns{0};
     std::uint64_t cpu_mark = 0;
 
-    mc_task* next_task = nullptr;            // all tasks of the runtime; guarded by rt.mutex
+    mc_task* next_task = nullptr;  // all tasks of the runtime; guarded by rt.mutex
     mc_task* prev_task = nullptr;
     bool listed = false;
 

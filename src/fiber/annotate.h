@@ -54,8 +54,8 @@ inline constexpr std::size_t stack_factor = 1;
 // What a tool keeps for one context.
 struct Context {
 #if defined(MC_ASAN)
-    void* fake_stack = nullptr;      // while it is suspended
-    const void* bottom = nullptr;    // of the real stack; of a thread's own one known once it was left
+    void* fake_stack = nullptr;    // while it is suspended
+    const void* bottom = nullptr;  // of the real stack; of a thread's own one known once it was left
     std::size_t size = 0;
     bool pooled = false;
 #elif defined(MC_TSAN)

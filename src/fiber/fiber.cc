@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "fiber/fiber.h"
 
+#include <cxxabi.h>
 #include <cerrno>
 #include <cstdlib>
-#include <cxxabi.h>
 
 namespace context = boost::context::detail;
 

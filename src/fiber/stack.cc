@@ -40,7 +40,7 @@ constexpr std::size_t kept_bytes = std::size_t{256} << 20;
 constexpr std::size_t kept_least = 16;
 constexpr std::size_t kept_top = std::size_t{16} << 10;
 
-constexpr std::size_t first_batch = 16;                       // stacks
+constexpr std::size_t first_batch = 16;                      // stacks
 constexpr std::size_t largest_arena = std::size_t{1} << 30;  // bytes
 
 // Four sizes to each power of two.

@@ -9,8 +9,8 @@
 namespace mc {
 
 struct Stack {
-    char* base = nullptr;   // lowest usable byte; the guard page lies right below it
-    std::size_t size = 0;   // usable bytes
+    char* base = nullptr;  // lowest usable byte; the guard page lies right below it
+    std::size_t size = 0;  // usable bytes
 };
 
 // Smallest and default granularity: a page. Sizes are rounded up to a size class.

@@ -56,8 +56,7 @@ long membarrier_call(int command) noexcept { return syscall(SYS_membarrier, comm
 
 bool membarrier_register() noexcept {
     const long commands = membarrier_call(MEMBARRIER_CMD_QUERY);
-    constexpr long needed =
-        MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    constexpr long needed = MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
     return commands > 0 && (commands & needed) == needed &&
            membarrier_call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }

@@ -27,7 +27,8 @@ void thread_name(const char* name) noexcept;
 
 // Fault injection. A test sets a plan; production code asks before each call that can fail.
 enum class Fault : unsigned { thread, stack, memory, epoll, count };
-void fault_fail_next(Fault what, unsigned after, unsigned times) noexcept;  // skip `after` calls, fail `times`
+void fault_fail_next(Fault what, unsigned after,
+                     unsigned times) noexcept;  // skip `after` calls, fail `times`
 bool fault_hits(Fault what) noexcept;
 
 }  // namespace mc

@@ -22,8 +22,8 @@ class EpollSet {
 public:
     constexpr EpollSet() noexcept = default;
 
-    int open() noexcept;    // 0 or an error
-    void close() noexcept;  // the descriptors of this process; others that share the set keep it
+    int open() noexcept;     // 0 or an error
+    void close() noexcept;   // the descriptors of this process; others that share the set keep it
     void forget() noexcept;  // the same, for descriptors that somebody else closed
     bool is_open() const noexcept { return epoll_fd_ >= 0; }
 
@@ -54,7 +54,7 @@ private:
     int epoll_fd_ = -1;  // guarded by the reactor's mutex; read by the poller while it cannot change
     // relaxed: a kicker comes here only after it saw, with acquire, that a poller sleeps on this set
     std::atomic<int> kick_fd_{-1};
-    bool precise_ = true;         // the poller's: the kernel has epoll_pwait2
+    bool precise_ = true;           // the poller's: the kernel has epoll_pwait2
     epoll_event events_[kBatch]{};  // the poller's
 };
 

@@ -25,12 +25,12 @@ struct ReactorWait {
     // Called under the reactor's mutex when the wait fires (it is unregistered already): claims the
     // waiter. False: somebody else woke it first; the wait is then dropped. Must not block.
     bool (*claim)(ReactorWait& self) = nullptr;
-    void* owner = nullptr;             // for the caller
+    void* owner = nullptr;  // for the caller
     std::uint64_t deadline = UINT64_MAX;
     int fd = -1;
-    std::uint32_t events = 0;          // MC_READABLE | MC_WRITABLE, wanted
-    std::uint32_t ready = 0;           // got; 0 when the time was over
-    ReactorWait* next_fired = nullptr; // links the list that poll() returns
+    std::uint32_t events = 0;           // MC_READABLE | MC_WRITABLE, wanted
+    std::uint32_t ready = 0;            // got; 0 when the time was over
+    ReactorWait* next_fired = nullptr;  // links the list that poll() returns
 
     // private to the reactor
     std::size_t heap_index = SIZE_MAX;

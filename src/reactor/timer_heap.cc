@@ -27,9 +27,7 @@ bool TimerHeap::reserve_one() noexcept {
     return true;
 }
 
-void TimerHeap::push(ReactorWait& wait) noexcept {
-    sift_up(size_++, Entry{wait.deadline, turn_++, &wait});
-}
+void TimerHeap::push(ReactorWait& wait) noexcept { sift_up(size_++, Entry{wait.deadline, turn_++, &wait}); }
 
 void TimerHeap::remove(ReactorWait& wait) noexcept {
     const std::size_t hole = wait.heap_index;

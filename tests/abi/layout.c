@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#if MC_VERSION_MAJOR != PROJECT_MAJOR || MC_VERSION_MINOR != PROJECT_MINOR || MC_VERSION_PATCH != PROJECT_PATCH
+#if MC_VERSION_MAJOR != PROJECT_MAJOR || MC_VERSION_MINOR != PROJECT_MINOR || \
+    MC_VERSION_PATCH != PROJECT_PATCH
 #error "multicore.h and the project disagree about the version"
 #endif
 

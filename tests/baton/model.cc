@@ -103,7 +103,8 @@ void Model::touch() {
 // I4: while a section is open, somebody who could use the baton gets it.
 bool Model::somebody_can_use_it() const {
     if (waiting_ > 0 && plan_.refuse_one_in == 0) return true;
-    return strict() && std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task->settled; });
+    return strict() &&
+           std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) { return task->settled; });
 }
 
 // ---- workers ----
@@ -270,7 +271,8 @@ void Model::attached_main(unsigned number) {
 void Model::poster_main() {
     while (!closed_) {
         if (serve_request(false)) continue;
-        world_.block(&requests_, [this] { return requests_.empty() && !closed_; }, kForever);
+        world_.block(
+            &requests_, [this] { return requests_.empty() && !closed_; }, kForever);
     }
 }
 
@@ -292,7 +294,8 @@ bool Model::drive(Worker& worker, Node* self) {
 }
 
 void Model::run_task(Worker& worker, Task& task) {
-    world_.check(task.runnable && !task.linked && !task.bound && !task.ended, "runs a task that is not ready");
+    world_.check(task.runnable && !task.linked && !task.bound && !task.ended,
+                 "runs a task that is not ready");
     task.runnable = task.settled = false;
     task.worker = &worker;
     while (task.steps_left > 0) {
@@ -343,9 +346,11 @@ void Model::section(Worker& worker, Task& task) {
         default: {
             // Long ones, that do not return before whoever could use the baton had it.
             const std::uint64_t until = world_.now() + world_.random().below(300'000);
-            world_.block(&until, [] { return true; }, until);
+            world_.block(
+                &until, [] { return true; }, until);
             while (holds_ == before && somebody_can_use_it())
-                world_.block(&holds_, [&] { return holds_ == before; }, kForever);
+                world_.block(
+                    &holds_, [&] { return holds_ == before; }, kForever);
         }
     }
     if (!baton_.reclaim(seat)) {

@@ -23,15 +23,15 @@ using Baton = mc::Baton<SimSys>;
 
 struct Plan {
     unsigned tasks = 2;
-    unsigned steps = 6;               // per task and attached thread
-    bool runner = true;               // a thread runs the runtime; else an attached one stays to the end
+    unsigned steps = 6;  // per task and attached thread
+    bool runner = true;  // a thread runs the runtime; else an attached one stays to the end
     unsigned attached = 0;
-    unsigned posters = 1;             // 0: nobody parks
+    unsigned posters = 1;  // 0: nobody parks
     unsigned max_carriers = 8;
     unsigned launch_fails_one_in = 0;
-    unsigned refuse_one_in = 0;       // may_lend says no
+    unsigned refuse_one_in = 0;  // may_lend says no
     bool attention = false;
-    bool short_waits = false;         // attached threads give up soon: attaching and parking
+    bool short_waits = false;  // attached threads give up soon: attaching and parking
     std::uint64_t idle_timeout = UINT64_MAX;
     std::uint32_t keep_idle = 2;
     std::uint64_t max_steps = 200'000;
@@ -44,9 +44,9 @@ struct Task : Node {
     mc::Wakeup<SimSys> wakeup;
     Worker* worker = nullptr;
     unsigned steps_left = 0;
-    unsigned activation = 0;          // how often it became runnable
-    bool runnable = false;            // it stands in the inbox or in the line
-    bool settled = false;             // and whoever put it there has done its part
+    unsigned activation = 0;  // how often it became runnable
+    bool runnable = false;    // it stands in the inbox or in the line
+    bool settled = false;     // and whoever put it there has done its part
     bool bound = false;
     bool ended = false;
     bool dropped = false;
@@ -107,7 +107,8 @@ private:
     void end_task(Worker& worker, Task& task);
     bool somebody_can_use_it() const;
     bool strict() const {
-        return plan_.max_carriers >= plan_.tasks + 2 && plan_.launch_fails_one_in == 0 && plan_.refuse_one_in == 0;
+        return plan_.max_carriers >= plan_.tasks + 2 && plan_.launch_fails_one_in == 0 &&
+               plan_.refuse_one_in == 0;
     }
     void report_what_is_left();
 
@@ -117,12 +118,12 @@ private:
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> free_workers_;
     std::vector<std::unique_ptr<Task>> tasks_;
-    std::deque<Task*> requests_;      // to be unparked by a poster
+    std::deque<Task*> requests_;  // to be unparked by a poster
     Worker* holder_ = nullptr;
-    std::uint64_t holds_ = 0;         // how often somebody got the baton
+    std::uint64_t holds_ = 0;  // how often somebody got the baton
     std::uint64_t touched_ = 0;
-    unsigned waiting_ = 0;            // threads that wait in the line
-    unsigned alive_ = 0;              // unbound tasks
+    unsigned waiting_ = 0;  // threads that wait in the line
+    unsigned alive_ = 0;    // unbound tasks
     unsigned attached_alive_ = 0;
     unsigned drivers_ = 0;
     unsigned threads_ = 0;

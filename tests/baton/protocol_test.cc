@@ -8,8 +8,8 @@
 
 namespace {
 
-using sim::Plan;
 using sim::passes;
+using sim::Plan;
 
 Plan base() { return {}; }
 

@@ -158,7 +158,8 @@ World::Thread* World::choose() {
         Thread* best = nullptr;
         std::size_t ready = 0;
         const bool stay = way_ == Way::sticky && !random_.one_in(switch_one_in_);
-        if (way_ == Way::priorities && running_ && random_.one_in(300)) running_->priority = random_.next() | kHigh;
+        if (way_ == Way::priorities && running_ && random_.one_in(300))
+            running_->priority = random_.next() | kHigh;
         for (auto& thread : threads_) {
             if (thread->ended || thread->blocked_on) {
                 if (!thread->blocked_on || thread->until > now_) continue;

@@ -40,10 +40,10 @@ private:
 // Planted in the machine, to see that the tests find them.
 enum class Flaw {
     none,
-    no_heavy_fence,    // membarrier does nothing
-    weak_stores,       // a seq_cst store stays in the store buffer like any other
-    torn_exchange,     // a compare-exchange is a load and a store
-    blind_block,       // block does not look at the state again
+    no_heavy_fence,  // membarrier does nothing
+    weak_stores,     // a seq_cst store stays in the store buffer like any other
+    torn_exchange,   // a compare-exchange is a load and a store
+    blind_block,     // block does not look at the state again
 };
 
 // What an atomic's cell is to the scheduler.
@@ -85,14 +85,14 @@ public:
     bool finished() const;  // every simulated thread has ended
 
     // ---- by simulated threads ----
-    void point();                                        // somebody else may go on here
-    void pause();                                        // likewise, and it leaves the others more room
+    void point();  // somebody else may go on here
+    void pause();  // likewise, and it leaves the others more room
     std::uint64_t now();
     void heavy_fence();
     // Blocks on `where` while *state == expected, until `until` or unblock(where).
     void block(const void* where, const std::function<bool()>& still, std::uint64_t until);
     void unblock(const void* where);
-    [[noreturn]] void fail(const std::string& what);     // ends the run
+    [[noreturn]] void fail(const std::string& what);  // ends the run
     void check(bool condition, const char* what) {
         if (!condition) fail(what);
     }
@@ -145,7 +145,7 @@ private:
     void print_trace(const char* what, const void* where, std::uint64_t value) const;
     static void entry(void* world);
     void step();
-    Thread* choose();          // NULL: nobody can go on
+    Thread* choose();  // NULL: nobody can go on
     bool wake_sleepers();
     void go_on(Thread* next);  // from the running simulated thread
     void drain(Thread& thread);
@@ -159,9 +159,9 @@ private:
     const Flaw flaw_;
     Way way_;
     bool one_cpu_;
-    std::uint64_t tick_;            // most nanoseconds per step
-    std::uint64_t commit_one_in_;   // how long stores stay buffered
-    std::uint64_t switch_one_in_;   // for `sticky`
+    std::uint64_t tick_;                             // most nanoseconds per step
+    std::uint64_t commit_one_in_;                    // how long stores stay buffered
+    std::uint64_t switch_one_in_;                    // for `sticky`
     std::uint64_t lowest_ = std::uint64_t{1} << 62;  // priority of the one that paused last
     std::uint64_t steps_ = 0;
     std::uint64_t max_steps_ = 0;

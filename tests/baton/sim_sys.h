@@ -81,7 +81,8 @@ struct SimSys {
     static void pause() { World::current()->pause(); }
     static void yield_cpu() { World::current()->pause(); }
     static void block(mc::Seat<SimSys>& seat, std::uint64_t until) {
-        World::current()->block(&seat, [&] { return seat.state.raw() == mc::seat::PARKED; }, until);
+        World::current()->block(
+            &seat, [&] { return seat.state.raw() == mc::seat::PARKED; }, until);
     }
     static void unblock(mc::Seat<SimSys>& seat) { World::current()->unblock(&seat); }
 };

@@ -37,7 +37,9 @@ TEST(Tester, FindsASleeperThatDoesNotLookAgain) {
     EXPECT_NE("", first_failure(busy(), Flaw::blind_block, sim::kManySeeds));
 }
 
-TEST(Tester, FindsNothingInASoundMachine) { EXPECT_EQ("", first_failure(busy(), Flaw::none, sim::runs(2000))); }
+TEST(Tester, FindsNothingInASoundMachine) {
+    EXPECT_EQ("", first_failure(busy(), Flaw::none, sim::runs(2000)));
+}
 
 // Two threads, each with a store and then a load of the other's place: both may load the old value, unless
 // both have a fence between.
@@ -85,7 +87,10 @@ TEST(Tester, AThreadSeesItsOwnStores) {
 
 TEST(Tester, ADeadlockEndsTheRun) {
     sim::World world(7, Flaw::none);
-    world.start("one", [&] { world.block(&world, [] { return true; }, UINT64_MAX); });
+    world.start("one", [&] {
+        world.block(
+            &world, [] { return true; }, UINT64_MAX);
+    });
     // A block may return for nothing; this one does not with that seed.
     world.run(1000);
     EXPECT_FALSE(world.failed());

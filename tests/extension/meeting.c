@@ -3,8 +3,8 @@
  *     meeting SCENARIO MODULE RUNTIME [COPY]
  *
  * Built without the library (it loads RUNTIME itself), likewise but with an extension inside
- * (MEETING_EXTENDED), linked with the shared library, and with the static one (MEETING_LINKED in both). Exit status 0: the scenario held; else it says what did not.
- * SPDX-License-Identifier: BSL-1.0 */
+ * (MEETING_EXTENDED), linked with the shared library, and with the static one (MEETING_LINKED in both). Exit
+ * status 0: the scenario held; else it says what did not. SPDX-License-Identifier: BSL-1.0 */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -86,7 +86,8 @@ static void check_effective(const struct library *library, mc_runtime *runtime, 
     CHECK(sections(library, runtime) > before + 1);
 }
 
-static void check_meets(const struct library *library, const struct module *first, const struct module *second) {
+static void check_meets(const struct library *library, const struct module *first,
+                        const struct module *second) {
     mc_runtime *runtime = NULL;
     CHECK(library->create(NULL, &runtime) == MC_OK);
     CHECK(library->attach(runtime, NULL, MC_FOREVER, NULL) == MC_OK);

@@ -4,10 +4,10 @@
 #define TESTS_EXTENSION_MODULE_H
 
 struct module {
-    int (*has_runtime)(void);     /* as this object sees it */
-    const void *(*slot)(void);    /* the address of the meeting point, as this object sees it */
-    void (*pair)(void);           /* one section */
-    int (*all)(void);             /* every call once, in a legal order; the first failure or 0 */
+    int (*has_runtime)(void);  /* as this object sees it */
+    const void *(*slot)(void); /* the address of the meeting point, as this object sees it */
+    void (*pair)(void);        /* one section */
+    int (*all)(void);          /* every call once, in a legal order; the first failure or 0 */
     const char *(*file)(void);
 };
 

@@ -164,7 +164,8 @@ TEST(Spawn, CallsTheBodyAndDestroysIt) {
     Runtime runtime;
     const auto token = std::make_shared<int>(0);
     mc::task task;
-    ASSERT_EQ(MC_OK, mc::spawn(runtime, [token] { ++*token; }, "counted", &task));
+    ASSERT_EQ(MC_OK, mc::spawn(
+                         runtime, [token] { ++*token; }, "counted", &task));
     EXPECT_TRUE(static_cast<bool>(task));
     EXPECT_STREQ("counted", mc_task_name(task.get()));
     EXPECT_EQ(2, token.use_count());

@@ -38,7 +38,9 @@ int use_all_hpp(mc_runtime* runtime) {
     mc::task task;
     mc::task copy(task);
     copy = task;
-    return sections(n) + mc::spawn(runtime, [n] { (void)n; }, "name", &task) + here.status() + atomic.status() +
-           (task ? 1 : 0);
+    return sections(n) +
+           mc::spawn(
+               runtime, [n] { (void)n; }, "name", &task) +
+           here.status() + atomic.status() + (task ? 1 : 0);
 }
 #endif

@@ -64,9 +64,7 @@ std::string report_of(const std::string& name) {
 
 class OverflowDeathTest : public testing::Test {
 protected:
-    OverflowDeathTest() {
-        GTEST_FLAG_SET(death_test_style, "threadsafe");
-    }
+    OverflowDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
 TEST_F(OverflowDeathTest, NamesTheTaskAndDiesBySignal) {

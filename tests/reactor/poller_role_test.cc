@@ -69,7 +69,7 @@ TEST(PollerRole, KickBetweenTheAnnouncementAndTheFutexIsNotLost) {
     ASSERT_TRUE(role.take());
     ASSERT_TRUE(role.fall_asleep(PollerRole::kInFutex));
     EXPECT_EQ(role.kick(), PollerRole::kInFutex);
-    role.wake_futex();                  // nobody is there yet
+    role.wake_futex();                // nobody is there yet
     role.sleep_in_futex(UINT64_MAX);  // returns
 }
 

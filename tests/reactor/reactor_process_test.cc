@@ -19,8 +19,8 @@
 namespace mc {
 namespace {
 
-#define MC_CHECK(condition)               \
-    do {                                  \
+#define MC_CHECK(condition)                \
+    do {                                   \
         if (!(condition)) return __LINE__; \
     } while (0)
 

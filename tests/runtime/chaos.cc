@@ -28,7 +28,8 @@ public:
     void go(unsigned seed) {
         // The handles are complete before anybody runs.
         for (int i = 0; i < workers; ++i)
-            tasks_.push_back(runtime_.spawn([this, seed, i] { work(seed + static_cast<unsigned>(i) * 131u); }));
+            tasks_.push_back(
+                runtime_.spawn([this, seed, i] { work(seed + static_cast<unsigned>(i) * 131u); }));
         std::vector<std::thread> threads;
         for (int i = 0; i < bound_workers; ++i)
             threads.emplace_back([this, seed, i] {
@@ -61,8 +62,11 @@ private:
     }
 
     void settle(mc_status status) {
-        if (status == MC_EINTR) EXPECT_EQ(MC_OK, mc_task_take_interrupt(mc_task_current(), nullptr));
-        else EXPECT_TRUE(status == MC_OK || status == MC_ETIMEDOUT || status == MC_EBUSY) << mc_status_name(status);
+        if (status == MC_EINTR)
+            EXPECT_EQ(MC_OK, mc_task_take_interrupt(mc_task_current(), nullptr));
+        else
+            EXPECT_TRUE(status == MC_OK || status == MC_ETIMEDOUT || status == MC_EBUSY)
+                << mc_status_name(status);
     }
 
     void section(uint32_t& random) {
@@ -124,7 +128,10 @@ private:
                 case 4: (void)mc_task_unpark(other); break;
                 case 5: (void)mc_task_interrupt(other, nullptr); break;
                 case 6: child(random); break;
-                case 7: settle(mc_task_wait_fd(fds_[next(random) % 2], MC_READABLE, next(random) % 50000, nullptr)); break;
+                case 7:
+                    settle(
+                        mc_task_wait_fd(fds_[next(random) % 2], MC_READABLE, next(random) % 50000, nullptr));
+                    break;
                 case 8: {
                     const int scope = mc_scope_enter(next(random) % 3);
                     EXPECT_GE(scope, 0);

@@ -37,7 +37,8 @@ TEST(ExceptionDeathTest, ThatLeavesATaskOnACarrierNamesIt) {
 }
 
 TEST(PthreadExitDeathTest, ThatLeavesATaskNamesIt) {
-    if (mctest::thread_sanitized) GTEST_SKIP() << "ThreadSanitizer itself ends a fiber that calls pthread_exit";
+    if (mctest::thread_sanitized)
+        GTEST_SKIP() << "ThreadSanitizer itself ends a fiber that calls pthread_exit";
     EXPECT_EXIT(child([] {
                     Runtime runtime;
                     runtime.spawn([] { pthread_exit(nullptr); }, "reckless");
@@ -90,12 +91,13 @@ TEST(DefaultHandlerDeathTest, WritesALineWithThePlace) {
                     ASSERT_EQ(MC_OK, mc_runtime_create(nullptr, &runtime));
                     mc_task_options options = MC_TASK_OPTIONS_INIT;
                     options.name = "culprit";
-                    ASSERT_EQ(MC_OK,
-                              mc_task_spawn(runtime, [](void*) { mc_acquire(); }, nullptr, &options, nullptr));
+                    ASSERT_EQ(MC_OK, mc_task_spawn(
+                                         runtime, [](void*) { mc_acquire(); }, nullptr, &options, nullptr));
                     EXPECT_EQ(MC_OK, mc_runtime_run(runtime));
                     EXPECT_EQ(MC_OK, mc_runtime_destroy(runtime));
                 }),
-                ::testing::ExitedWithCode(0), "crash_process\\.cc:[0-9]+.*culprit|culprit.*crash_process\\.cc:[0-9]+");
+                ::testing::ExitedWithCode(0),
+                "crash_process\\.cc:[0-9]+.*culprit|culprit.*crash_process\\.cc:[0-9]+");
 }
 
 // ---- exit ----

@@ -124,7 +124,8 @@ TEST(CreateOptions, NullRuntimesAreRefused) {
     EXPECT_EQ(MC_EINVAL, mc_runtime_stats(nullptr, &stats));
     EXPECT_EQ(MC_EINVAL, mc_enable(nullptr, 1));
     EXPECT_EQ(MC_EINVAL, mc_attach(nullptr, nullptr, 0, nullptr));
-    EXPECT_EQ(MC_EINVAL, mc_task_spawn(nullptr, [](void*) {}, nullptr, nullptr, nullptr));
+    EXPECT_EQ(MC_EINVAL, mc_task_spawn(
+                             nullptr, [](void*) {}, nullptr, nullptr, nullptr));
     mc_runtime_stop(nullptr);
 }
 

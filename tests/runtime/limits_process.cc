@@ -188,7 +188,8 @@ TEST(LimitsDeathTest, AStackNoMachineHasIsRefused) {
         mc_task_options options = MC_TASK_OPTIONS_INIT;
         options.stack_size = uint64_t{1} << 60;
         mc_task* out = nullptr;
-        const mc_status status = mc_task_spawn(runtime, [](void*) {}, nullptr, &options, &out);
+        const mc_status status = mc_task_spawn(
+            runtime, [](void*) {}, nullptr, &options, &out);
         EXPECT_TRUE(status == MC_ENOMEM || status == MC_EAGAIN || status == MC_EINVAL) << status;
         EXPECT_EQ(nullptr, out);
     });

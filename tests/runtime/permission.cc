@@ -36,7 +36,8 @@ void expect_all_allowed(Runtime& runtime, mc_task* task) {
     EXPECT_EQ(MC_OK, mc_runtime_create(nullptr, &another));
     EXPECT_EQ(MC_OK, mc_runtime_shutdown(another, 0));
     EXPECT_EQ(MC_OK, mc_runtime_destroy(another));
-    EXPECT_EQ(MC_OK, mc_task_spawn(runtime, [](void*) {}, nullptr, nullptr, nullptr));
+    EXPECT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, nullptr, nullptr));
     EXPECT_EQ(MC_OK, mc_task_unpark(task));
     EXPECT_EQ(MC_EAGAIN, mc_task_result(task));
     EXPECT_EQ(task, mc_task_ref(task));

@@ -61,7 +61,8 @@ TEST(JobOnly, SpawnsNoTasksAndRunsSectionsInline) {
     host.way = MC_WAY_JOB;
     Runtime runtime(host);
     mc_task* task = nullptr;
-    EXPECT_EQ(MC_ENOTSUP, mc_task_spawn(runtime, [](void*) {}, nullptr, nullptr, &task));
+    EXPECT_EQ(MC_ENOTSUP, mc_task_spawn(
+                              runtime, [](void*) {}, nullptr, nullptr, &task));
     EXPECT_EQ(nullptr, task);
     runtime.attached([] {
         mc_release();

@@ -92,7 +92,9 @@ TEST_P(Scope, AtomicRefusesToSuspend) {
         const int on = mc_scope_enter(MC_SCOPE_ENABLE);
         EXPECT_FALSE(opens(runtime));  // atomic is stronger
         EXPECT_EQ(MC_OK, mc_scope_leave(on));
-        std::thread([&] { EXPECT_EQ(MC_ETIMEDOUT, mc_attach(runtime, nullptr, mctest::ms, nullptr)); }).join();
+        std::thread([&] {
+            EXPECT_EQ(MC_ETIMEDOUT, mc_attach(runtime, nullptr, mctest::ms, nullptr));
+        }).join();
         EXPECT_EQ(MC_OK, mc_scope_leave(atomic));
         EXPECT_EQ(MC_OK, mc_task_join(other, MC_FOREVER));
     });

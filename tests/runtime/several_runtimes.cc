@@ -67,8 +67,9 @@ TEST(SeveralRuntimes, WakeEachOthersTasks) {
         EXPECT_EQ(MC_OK, mc_task_unpark(in_one));
         bool ran = false;
         mc_task* spawned = nullptr;
-        EXPECT_EQ(MC_OK, mc_task_spawn(
-                             one, [](void* flag) { *static_cast<bool*>(flag) = true; }, &ran, nullptr, &spawned));
+        EXPECT_EQ(MC_OK,
+                  mc_task_spawn(
+                      one, [](void* flag) { *static_cast<bool*>(flag) = true; }, &ran, nullptr, &spawned));
         mc_release();
         while (mc_task_state(spawned) != MC_TASK_ENDED && mc_task_state(in_one) != MC_TASK_ENDED)
             std::this_thread::yield();

@@ -26,7 +26,8 @@ mc_task* spawn(mc_runtime* runtime, void (*fn)(void*), Once& once) {
 TEST(Destroy, IsBusyWhileATaskIsAlive) {
     mc_runtime* runtime = nullptr;
     ASSERT_EQ(MC_OK, mc_runtime_create(nullptr, &runtime));
-    ASSERT_EQ(MC_OK, mc_task_spawn(runtime, [](void*) {}, nullptr, nullptr, nullptr));
+    ASSERT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, nullptr, nullptr));
     EXPECT_EQ(MC_EBUSY, mc_runtime_destroy(runtime));
     EXPECT_EQ(MC_OK, mc_runtime_run(runtime));
     ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
@@ -64,7 +65,8 @@ TEST(Shutdown, NothingNewIsAccepted) {
     Runtime runtime;
     EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, 0));
     mc_task* out = nullptr;
-    EXPECT_EQ(MC_ESHUTDOWN, mc_task_spawn(runtime, [](void*) {}, nullptr, nullptr, &out));
+    EXPECT_EQ(MC_ESHUTDOWN, mc_task_spawn(
+                                runtime, [](void*) {}, nullptr, nullptr, &out));
     EXPECT_EQ(MC_ESHUTDOWN, mc_attach(runtime, nullptr, MC_FOREVER, &out));
     EXPECT_EQ(nullptr, out);
 }

@@ -51,7 +51,8 @@ void stragglers(int count, bool attached_shutdown) {
     if (attached_shutdown) {
         ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
     }
-    for (int i = 0; i < count; ++i) ASSERT_EQ(MC_OK, mc_task_spawn(runtime, straggle, nullptr, &task, nullptr));
+    for (int i = 0; i < count; ++i)
+        ASSERT_EQ(MC_OK, mc_task_spawn(runtime, straggle, nullptr, &task, nullptr));
     if (attached_shutdown)
         mc_release();
     else

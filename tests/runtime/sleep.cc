@@ -80,7 +80,8 @@ TEST(SleepShared, TwoRuntimesSleepAtOnce) {
     Runtime one, two;
     const auto sleeps = [](Runtime& runtime) {
         for (int i = 0; i < 50; ++i)
-            runtime.spawn([i] { EXPECT_EQ(MC_OK, mc_task_sleep(static_cast<uint64_t>(i) * 100 * mctest::us)); });
+            runtime.spawn(
+                [i] { EXPECT_EQ(MC_OK, mc_task_sleep(static_cast<uint64_t>(i) * 100 * mctest::us)); });
         runtime.run();
     };
     std::thread other([&] { sleeps(two); });

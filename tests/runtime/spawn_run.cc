@@ -178,10 +178,12 @@ TEST(Destroy, RunsOnceWithTheBatonWhateverReferencesRemain) {
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     options.destroy = on_destroy;
     options.data = &detached;
-    ASSERT_EQ(MC_OK, mc_task_spawn(runtime, [](void*) {}, nullptr, &options, nullptr));
+    ASSERT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, &options, nullptr));
     options.data = &referenced;
     mc_task* handle = nullptr;
-    ASSERT_EQ(MC_OK, mc_task_spawn(runtime, [](void*) {}, nullptr, &options, &handle));
+    ASSERT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, &options, &handle));
     EXPECT_EQ(&referenced, mc_task_data(handle));
     EXPECT_EQ(0, detached.times);
     runtime.run();
@@ -210,7 +212,8 @@ TEST(Data, IsTheTasksOwn) {
 TEST(Ref, KeepsTheHandleAlive) {
     Runtime runtime;
     mc_task* handle = nullptr;
-    ASSERT_EQ(MC_OK, mc_task_spawn(runtime, [](void*) {}, nullptr, nullptr, &handle));
+    ASSERT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, nullptr, &handle));
     EXPECT_EQ(handle, mc_task_ref(handle));
     mc_task_unref(handle);
     runtime.run();

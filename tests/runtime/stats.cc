@@ -22,7 +22,8 @@ TEST(Stats, BeginAtZero) {
 TEST(Stats, CountTasks) {
     Runtime runtime;
     for (int i = 0; i < 5; ++i)
-        runtime.spawn([&runtime, i] { EXPECT_EQ(static_cast<uint64_t>(5 - i), runtime.stats().tasks_alive); });
+        runtime.spawn(
+            [&runtime, i] { EXPECT_EQ(static_cast<uint64_t>(5 - i), runtime.stats().tasks_alive); });
     EXPECT_EQ(5u, runtime.stats().tasks_alive);
     runtime.run();
     EXPECT_EQ(0u, runtime.stats().tasks_alive);

@@ -8,10 +8,10 @@ namespace {
 
 TEST(Status, EachHasItsNameAndAMessage) {
     std::set<std::string> messages;
-#define CHECK_STATUS(name, value, text)                          \
-    EXPECT_EQ(value, name);                                      \
-    EXPECT_STREQ(#name, mc_status_name(name));                   \
-    EXPECT_STREQ(text, mc_status_message(name));                 \
+#define CHECK_STATUS(name, value, text)          \
+    EXPECT_EQ(value, name);                      \
+    EXPECT_STREQ(#name, mc_status_name(name));   \
+    EXPECT_STREQ(text, mc_status_message(name)); \
     EXPECT_TRUE(messages.insert(mc_status_message(name)).second);
     MC_STATUS_TABLE(CHECK_STATUS)
 #undef CHECK_STATUS
@@ -26,7 +26,8 @@ TEST(Status, AnyOtherNumberIsUnknown) {
 }
 
 TEST(Version, IsThatOfTheHeader) {
-    EXPECT_EQ(static_cast<uint32_t>(MC_VERSION_MAJOR << 16 | MC_VERSION_MINOR << 8 | MC_VERSION_PATCH), mc_version());
+    EXPECT_EQ(static_cast<uint32_t>(MC_VERSION_MAJOR << 16 | MC_VERSION_MINOR << 8 | MC_VERSION_PATCH),
+              mc_version());
 }
 
 TEST(Now, NeverGoesBack) {

@@ -53,10 +53,10 @@ struct Shared {
 
 void section_of_length(uint32_t random) {
     const uint32_t kind = random % 16, length = random / 16;
-    if (kind < 6) return;                                       // empty
-    if (kind < 10) return mctest::spin(length % 1000);           // up to 1 us
-    if (kind < 13) return mctest::spin(length % 10000);          // up to 10 us
-    if (kind < 14) return mctest::spin(length % 50000);          // up to 50 us
+    if (kind < 6) return;                                // empty
+    if (kind < 10) return mctest::spin(length % 1000);   // up to 1 us
+    if (kind < 13) return mctest::spin(length % 10000);  // up to 10 us
+    if (kind < 14) return mctest::spin(length % 50000);  // up to 50 us
     const timespec blocks = {0, static_cast<long>(length % 1000)};
     nanosleep(&blocks, nullptr);
 }
@@ -81,7 +81,8 @@ void stress(const char* where) {
     Runtime runtime;
     Shared shared;
     const uint64_t start = mc_now();
-    for (unsigned i = 0; i < unbound_tasks; ++i) runtime.spawn([&, i] { task_body(shared, each, i * 7919u); });
+    for (unsigned i = 0; i < unbound_tasks; ++i)
+        runtime.spawn([&, i] { task_body(shared, each, i * 7919u); });
     std::vector<std::thread> bound;
     for (unsigned i = unbound_tasks; i < tasks; ++i)
         bound.emplace_back([&, i] { runtime.attached([&] { task_body(shared, each, i * 7919u); }); });
@@ -90,13 +91,14 @@ void stress(const char* where) {
     const double seconds = static_cast<double>(mc_now() - start) / 1e9;
 
     const mc_stats stats = runtime.stats();
-    std::printf("%s: %llu sections over %u tasks in %.1f s, %llu resumed after another thread had taken the "
-                "baton, %llu hand-overs, %llu wakes, %llu carriers at most, longest wait %.1f ms, %llu violations\n",
-                where, static_cast<unsigned long long>(stats.sections), tasks, seconds,
-                static_cast<unsigned long long>(shared.resumed_after_another),
-                static_cast<unsigned long long>(stats.handoffs), static_cast<unsigned long long>(stats.wakes),
-                static_cast<unsigned long long>(stats.threads_peak), static_cast<double>(stats.longest_wait) / 1e6,
-                static_cast<unsigned long long>(shared.violations));
+    std::printf(
+        "%s: %llu sections over %u tasks in %.1f s, %llu resumed after another thread had taken the "
+        "baton, %llu hand-overs, %llu wakes, %llu carriers at most, longest wait %.1f ms, %llu violations\n",
+        where, static_cast<unsigned long long>(stats.sections), tasks, seconds,
+        static_cast<unsigned long long>(shared.resumed_after_another),
+        static_cast<unsigned long long>(stats.handoffs), static_cast<unsigned long long>(stats.wakes),
+        static_cast<unsigned long long>(stats.threads_peak), static_cast<double>(stats.longest_wait) / 1e6,
+        static_cast<unsigned long long>(shared.violations));
     EXPECT_EQ(each * tasks, stats.sections);
     EXPECT_EQ(2 * each * tasks, shared.entries);
     EXPECT_EQ(0u, shared.violations);

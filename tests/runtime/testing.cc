@@ -98,8 +98,8 @@ void Runtime::destroy() {
     EXPECT_EQ(MC_OK, mc_runtime_destroy(runtime_));
     runtime_ = nullptr;
     for (const Report& report : take_reports())
-        ADD_FAILURE() << "misuse reported: " << mc_status_name(report.status) << ": " << report.message << " at "
-                      << report.file << ":" << report.line << " by " << report.task;
+        ADD_FAILURE() << "misuse reported: " << mc_status_name(report.status) << ": " << report.message
+                      << " at " << report.file << ":" << report.line << " by " << report.task;
 }
 
 mc_task* Runtime::spawn(std::function<void()> body, const char* name) {
@@ -151,8 +151,8 @@ mc_stats Runtime::stats() const {
 void Runtime::on_misuse(void* self, const mc_misuse* report) {
     Runtime* runtime = static_cast<Runtime*>(self);
     const std::lock_guard<std::mutex> lock(runtime->mutex_);
-    runtime->reports_.push_back({report->status, text(report->message), text(report->file), text(report->func),
-                                 text(report->task), report->line});
+    runtime->reports_.push_back({report->status, text(report->message), text(report->file),
+                                 text(report->func), text(report->task), report->line});
 }
 
 void in_task(Runtime& runtime, Kind kind, std::function<void()> body) {
@@ -176,7 +176,8 @@ void child(const std::function<void()>& body, unsigned patience) {
     const ::testing::TestResult& result = *::testing::UnitTest::GetInstance()->current_test_info()->result();
     for (int i = 0; i < result.total_part_count(); ++i) {
         const ::testing::TestPartResult& part = result.GetTestPartResult(i);
-        if (part.failed()) std::fprintf(stderr, "%s:%d: %s\n", part.file_name(), part.line_number(), part.message());
+        if (part.failed())
+            std::fprintf(stderr, "%s:%d: %s\n", part.file_name(), part.line_number(), part.message());
     }
     std::exit(result.Failed() ? 1 : 0);
 }

@@ -81,11 +81,11 @@ public:
     // A task that calls body; the handle lives as long as this object.
     mc_task* spawn(std::function<void()> body, const char* name = nullptr);
 
-    void run();                                                      // expects MC_OK
-    void run(std::function<void()> body);                            // in an unbound task
-    void attached(const std::function<void()>& body);                // in a task bound to this thread
+    void run();                                        // expects MC_OK
+    void run(std::function<void()> body);              // in an unbound task
+    void attached(const std::function<void()>& body);  // in a task bound to this thread
     std::vector<Report> take_reports();
-    std::size_t reports();                                           // how many wait to be taken
+    std::size_t reports();  // how many wait to be taken
     mc_stats stats() const;
     void destroy();  // expects MC_OK; the destructor then does nothing
 

@@ -1,0 +1,222 @@
+// The baton's slowest paths: waiting for it; see baton.h, and baton_slow.h for the labels L1 to L3.
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include "baton/baton_slow.h"
+
+namespace mc {
+
+template <class Sys>
+template <class Posted>
+bool Baton<Sys>::await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept {
+    return wait_in_line(me, node, until, posted, false);
+}
+
+template <class Sys>
+bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
+    if (try_take(me)) return true;
+    if (until == 0) return false;
+    me.state.store(seat::SPIN, std::memory_order_relaxed);  // the push publishes
+    node.since = Sys::now();
+    inbox_.push(&node);
+    hint_.fetch_or(kInbox, std::memory_order_seq_cst);
+    return wait_in_line(
+        me, node, until, [] { return true; }, true);
+}
+
+// The poller's role may have been this thread's.
+template <class Sys>
+void Baton<Sys>::leave_poller() noexcept {
+    if (client_.needs_poller()) rouse_any();
+}
+
+template <class Sys>
+template <class Posted>
+bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted,
+                              bool own_node) noexcept {
+    std::uint64_t spin_until = spin_end();
+    std::uint64_t waits_since = 0;
+    for (;;) {
+        if (me.granted()) break;
+        const bool queued = posted();
+        if (queued && try_take(me)) {
+            take_out(node);
+            break;
+        }
+        const std::uint64_t now = Sys::now();
+        if (queued && waits_since == 0) waits_since = now;
+        const bool ask = queued && times_.attention && now - waits_since >= slice_of(node);
+        if (ask) {
+            const word::Word w = word_.load(std::memory_order_relaxed);
+            if (word::state(w) == word::HELD) client_.attention(word::seat(w));
+        }
+        if (now < spin_until) {
+            Sys::pause();
+            continue;
+        }
+        if (!queued && (now >= until || client_.stranded())) return false;
+        if (queued && own_node && now >= until) {
+            // The hint may be this thread's, and others who post rely on it to look: L1.
+            Sys::heavy_fence();
+            if (!takeable(me, word_.load(std::memory_order_seq_cst)) && me.leave(seat::GONE)) {
+                leave_poller();
+                return false;
+            }
+            continue;
+        }
+        // Once somebody else has posted the node, it is in the line for good.
+        std::uint64_t block_until = queued && !own_node ? kForever : until;
+        if (queued && times_.attention) {
+            const std::uint64_t tick = now + (ask ? times_.slice : slice_of(node));
+            if (tick < block_until) block_until = tick;
+        }
+        // Listed before the last look, so that rouse_all finds whoever has looked.
+        serve_wish(idle_.add(me, false));
+        if (me.prepare_to_block()) {
+            if (queued) Sys::heavy_fence();  // L1
+            if (posted() == queued &&
+                !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) : client_.stranded()))
+                Sys::block(me, block_until);
+        }
+        const bool open_wish = idle_.remove(me);
+        if (me.look_again()) spin_until = spin_end();
+        if (!me.granted()) serve_wish(open_wish);  // who holds looks itself
+    }
+    me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    if (client_.needs_poller()) ask_for_poller();
+    return true;
+}
+
+template <class Sys>
+void Baton<Sys>::room_for_carrier() noexcept {
+    const word::State now = word::state(word_.load(std::memory_order_seq_cst));
+    if ((now == word::FREE || now == word::LENT) && has_work()) rouse();
+}
+
+template <class Sys>
+bool Baton<Sys>::has_work() noexcept {
+    return line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox);
+}
+
+// Afterwards nobody grants it the baton but as the owner of a node.
+template <class Sys>
+void Baton<Sys>::stop_standing_by(SeatT& me) noexcept {
+    SeatT* self = &me;
+    standby_.compare_exchange_strong(self, nullptr, std::memory_order_seq_cst);
+    while (granting_.load(std::memory_order_seq_cst) == &me && !me.granted()) Sys::yield_cpu();
+}
+
+// By a carrier: stops waiting. False: it has been granted, or has to look again.
+template <class Sys>
+bool Baton<Sys>::stop_waiting(SeatT& me) noexcept {
+    serve_wish(idle_.remove(me));  // off the list, so that nobody makes it the standby any more
+    stop_standing_by(me);
+    return me.leave(seat::BUSY);
+}
+
+// A seat that waits for any ready task has something to do. The word first: what its last writer did to
+// the line is visible then (L2).
+template <class Sys>
+bool Baton<Sys>::can_work(const SeatT& me) noexcept {
+    return takeable(me, word_.load(std::memory_order_seq_cst)) && has_work();
+}
+
+template <class Sys>
+bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
+    std::uint32_t first = seat::BUSY;
+    me.state.compare_exchange_strong(first, seat::SPIN, std::memory_order_seq_cst);  // fresh ones are WOKEN
+    std::uint64_t spin_until = spin_end();
+    std::uint64_t idle_since = Sys::now();
+    std::uint64_t lent_since = 0;
+    word::Word lent = 0;
+    std::uint64_t turn = 0;
+    unsigned quiet_ticks = 0;
+    bool holding = true;
+    for (;;) {
+        if (me.granted()) break;
+        if (client_.should_leave(me.drives) && stop_waiting(me)) {
+            holding = false;
+            break;
+        }
+        SeatT* none = nullptr;
+        const bool standby = standby_.load(std::memory_order_seq_cst) == &me ||
+                             standby_.compare_exchange_strong(none, &me, std::memory_order_seq_cst);
+        const std::uint64_t now = Sys::now();
+        const word::Word w = word_.load(std::memory_order_seq_cst);
+        const bool work = has_work();
+        if (work && takeable(me, w)) {
+            const bool lend = word::state(w) == word::LENT;
+            if (lend && w != lent) {
+                lent = w;
+                lent_since = now;
+            }
+            // A young lend is left alone: most end at once, and taking one costs both sides a cache miss
+            // and the section a wait.
+            if (!lend || now - lent_since >= kGrace) {
+                if (try_take(me)) break;
+            } else {
+                Sys::pause();
+                continue;
+            }
+        }
+        if (standby && now < spin_until) {
+            Sys::pause();
+            continue;
+        }
+
+        // The standby watches, while there is work, that the holder lets others in. Nobody holds in a pause.
+        const bool watch = standby && times_.attention && word::state(w) != word::PAUSED &&
+                           (work || ++quiet_ticks < kWatchTicks);
+        if (work) {
+            quiet_ticks = 0;
+            idle_since = now;
+        }
+        if (watch && work && word::state(w) == word::HELD) {
+            const std::uint64_t turn_now = turn_.load(std::memory_order_relaxed);
+            if (turn_now == turn) client_.attention(word::seat(w));
+            turn = turn_now;
+        }
+        if (standby) watching_.store(watch, std::memory_order_relaxed);  // a stale value costs one wake
+
+        if (!standby) idle_.add(me, true);
+        if (!me.prepare_to_block()) continue;
+        if (hint_.load(std::memory_order_seq_cst) & kInbox) Sys::heavy_fence();  // L1, for post
+        if (can_work(me) || client_.should_leave(me.drives)) {                   // L2
+            me.look_again();
+            continue;
+        }
+        const bool surplus = me.carrier && !me.drives && !standby;
+        std::uint64_t until = kForever;
+        if (watch)
+            until = now + times_.slice;
+        else if (surplus && times_.idle_timeout != kForever)
+            until = idle_since + times_.idle_timeout;
+        Sys::block(me, until);
+        if (me.look_again()) {
+            spin_until = spin_end();
+            idle_since = Sys::now();
+        } else if (surplus && Sys::now() >= until && idle_.remove_surplus(me, times_.keep_idle - 1)) {
+            // Nobody can rouse it any more. What it was roused for just before it sees in `work`.
+            if (!can_work(me) && stop_waiting(me)) {
+                holding = false;
+                break;
+            }
+        }
+    }
+    if (holding) {
+        // Who wished for a carrier meanwhile has one: the holder looks.
+        idle_.remove(me);
+        stop_standing_by(me);
+        if (granting_.load(std::memory_order_relaxed) == &me)
+            granting_.store(nullptr, std::memory_order_seq_cst);
+        me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    }
+    watching_.store(false, std::memory_order_relaxed);
+    if (!holding)
+        leave_poller();
+    else if (client_.needs_poller())
+        ask_for_poller();
+    return holding;
+}
+
+}  // namespace mc
