@@ -36,7 +36,7 @@ bool Baton<Sys>::try_take(SeatT& me) noexcept {
         put_back(me, w);
         return false;
     }
-    if (word::state(w) == word::PAUSED && has_work()) rouse_watcher(true);  // nobody watched in the pause
+    if (word::state(w) == word::PAUSED && has_work()) rouse_watcher(false);  // nobody watched in the pause
     return true;
 }
 
