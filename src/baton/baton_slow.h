@@ -359,7 +359,8 @@ void Baton<Sys>::push_from_anywhere(NodeT* node) noexcept {
 template <class Sys>
 void Baton<Sys>::rouse_watcher(bool may_start) noexcept {
     if (!times_.attention || watching_.load(std::memory_order_relaxed)) return;
-    if (SeatT* standby = standby_.load(std::memory_order_relaxed)) {
+    // Acquire: the seat is used, and may be new.
+    if (SeatT* standby = standby_.load(std::memory_order_acquire)) {
         wake(*standby);
         return;
     }

@@ -94,14 +94,18 @@ struct Class {
 constinit std::mutex lock;
 constinit Class pool[classes];
 
-std::size_t page_size() noexcept {
-    static const std::size_t size = [] {
+// Made when the library is loaded, before any other thread can be here: a fork during a lazy initialisation
+// would leave it unfinished in the child for ever.
+struct Page {
+    Page() noexcept : size(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
         // A fork must not catch the lock in another thread's hands.
         pthread_atfork([] { lock.lock(); }, [] { lock.unlock(); }, [] { lock.unlock(); });
-        return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    }();
-    return size;
-}
+    }
+    std::size_t size;
+};
+[[gnu::init_priority(200)]] const Page loaded_page;
+
+std::size_t page_size() noexcept { return loaded_page.size; }
 
 std::size_t hot_limit(std::size_t size) noexcept { return std::max(kept_bytes / size, kept_least); }
 constexpr std::size_t warm_limit = kept_bytes / kept_top;

@@ -128,7 +128,10 @@ Worker& Model::new_worker(std::string name) {
     return worker;
 }
 
-void Model::retire(Worker& worker) { free_workers_.push_back(&worker); }
+void Model::retire(Worker& worker) {
+    world_.fence();  // a mutex guards the list
+    free_workers_.push_back(&worker);
+}
 
 Seat* Model::prepare_carrier() noexcept {
     if (closed_ || threads_ >= plan_.max_carriers) return nullptr;

@@ -89,6 +89,7 @@ public:
     void pause();  // likewise, and it leaves the others more room
     std::uint64_t now();
     void heavy_fence();
+    void fence() { drain(*running_); }
     // Blocks on `where` while *state == expected, until `until` or unblock(where).
     void block(const void* where, const std::function<bool()>& still, std::uint64_t until);
     void unblock(const void* where);
