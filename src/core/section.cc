@@ -78,6 +78,12 @@ void close_options(mc_task& task) noexcept {
     task.options_level = 0;
 }
 
+// What became pending in the section is for the host to raise once the native function has returned.
+[[gnu::noinline]] void tell_of_mark(mc_task* task) noexcept {
+    KeepErrno keep;
+    call_attention(task->rt);
+}
+
 [[gnu::noinline]] mc_status acquire_slow(mc_task* task, mc_site* site) noexcept {
     KeepErrno keep;
     const std::uint32_t gate = task->gate_now();
@@ -183,7 +189,7 @@ void section_acquire(mc_site* site) noexcept {
                                      (gate == 1 && task->rt.baton.reclaim(task->worker->seat)))) [[likely]] {
         task->set_gate(0);
         if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
-            call_attention(task->rt);
+            tell_of_mark(task);
     } else {
         acquire_slow(task, site);
     }

@@ -32,7 +32,11 @@ void wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline) noexcep
         me.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // published by arm
         const std::uint32_t pending = me.wakeup.marks() & (wait::CANCEL | wait::INTERRUPT);
         me.wakeup.clear(wait::CANCEL | wait::INTERRUPT);  // this wait is not the script's
-        if (me.wakeup.arm(wait::JOIN)) continue;          // interrupted just now
+        if (me.wakeup.arm(wait::JOIN)) {                  // interrupted just now: once more
+            me.worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody posts it
+            me.wakeup.mark(pending, 0, wait::CANCELLED);
+            continue;
+        }
         rt.shutdown_waiter.store(&me, std::memory_order_seq_cst);
         // The last task may have ended before it could see the waiter.
         if (rt.unbound.load(std::memory_order_seq_cst) == 0 &&
