@@ -144,7 +144,7 @@ void World::step() {
 
 void World::point() {
     step();
-    if (failed()) fail(failure_);
+    if (failed()) fail("");
     go_on(choose());
 }
 
@@ -234,7 +234,7 @@ void World::unblock(const void* where) {
         if (thread->blocked_on == where) thread->blocked_on = nullptr;
 }
 
-void World::fail(const std::string& what) {
+void World::fail(const char* what) {
     note_failure(what);
     Thread* me = running_;
     running_ = nullptr;

@@ -93,7 +93,8 @@ public:
     // Blocks on `where` while *state == expected, until `until` or unblock(where).
     void block(const void* where, const std::function<bool()>& still, std::uint64_t until);
     void unblock(const void* where);
-    [[noreturn]] void fail(const std::string& what);  // ends the run
+    // Ends the run. The caller's stack is left as it is: whatever it owns would leak.
+    [[noreturn]] void fail(const char* what);
     void check(bool condition, const char* what) {
         if (!condition) fail(what);
     }
