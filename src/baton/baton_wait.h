@@ -36,6 +36,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
                               bool own_node) noexcept {
     std::uint64_t spin_until = spin_end();
     std::uint64_t waits_since = 0;
+    bool fenced = !own_node;  // who posts it, or was the holder, has seen to L1
     for (;;) {
         if (me.granted()) break;
         const bool queued = posted();
@@ -73,7 +74,11 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         // Listed before the last look, so that rouse_all finds whoever has looked.
         serve_wish(idle_.add(me, false));
         if (me.prepare_to_block()) {
-            if (queued) Sys::heavy_fence();  // L1
+            if (!fenced) {
+                // Once: a release from now on sees the hint, and afterwards the node in the line. L1.
+                Sys::heavy_fence();
+                fenced = true;
+            }
             if (posted() == queued &&
                 !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) : client_.stranded()))
                 Sys::block(me, block_until);

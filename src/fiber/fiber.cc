@@ -45,13 +45,17 @@ void Fiber::prepare(const Stack& stack, Entry entry, void* arg) noexcept {
     *this = Fiber{};
     entry_ = entry;
     arg_ = arg;
-    context_ = context::make_fcontext(stack.base + stack.size, stack.size, FiberMain::run);
+    stack_ = stack;
     annotate::create(annotation_, stack.base, stack.size);
+}
+
+void* Fiber::begin() noexcept {
+    return context::make_fcontext(stack_.base + stack_.size, stack_.size, FiberMain::run);
 }
 
 void Fiber::exit_to(Fiber& from, Fiber& to) noexcept {
     from.leave_for(to);
-    void* const target = to.context_;
+    void* const target = to.context();
     annotate::before_exit(from.annotation_, to.annotation_);
     context::jump_fcontext(target, &from);
     std::abort();

@@ -28,7 +28,8 @@ public:
     void adopt_thread() noexcept;
     void forget_thread() noexcept;
 
-    // Makes this a new context that calls entry(arg) on `stack` when it is first switched to.
+    // Makes this a new context that calls entry(arg) on `stack` when it is first switched to. The stack is
+    // not touched before: by then it is another thread's, and its cache's.
     void prepare(const Stack& stack, Entry entry, void* arg) noexcept;
 
     // Stops here as `from`, which must be the running context, and continues `to`. Returns when
@@ -58,10 +59,17 @@ private:
     };
     [[gnu::noinline]] static Thread this_thread() noexcept;
 
+    void* context() noexcept {
+        if (context_ == nullptr) [[unlikely]]
+            context_ = begin();
+        return context_;
+    }
+    [[gnu::noinline]] void* begin() noexcept;
     void leave_for(Fiber& to) noexcept;
     void resume_after(Fiber& left, void* left_context) noexcept;
 
-    // Valid while this is suspended. Whoever is switched to fills in context_ of the one it left.
+    // Valid while this is suspended; null before the first switch. Whoever is switched to fills in context_
+    // of the one it left.
     void* context_ = nullptr;
     Fiber* to_ = nullptr;  // the one it was left for; tells a new context which one it is
     Thread thread_;        // the one it was left on
@@ -69,6 +77,7 @@ private:
     int errno_ = 0;
     [[no_unique_address]] annotate::Context annotation_;
 
+    Stack stack_;
     Entry entry_ = nullptr;
     void* arg_ = nullptr;
 };
@@ -89,7 +98,7 @@ inline void Fiber::resume_after(Fiber& left, void* left_context) noexcept {
 // Inline, because the return from a function that switched is one that the processor predicts wrongly.
 inline void Fiber::switch_to(Fiber& from, Fiber& to) noexcept {
     from.leave_for(to);
-    void* const target = to.context_;
+    void* const target = to.context();
     annotate::before_switch(from.annotation_, to.annotation_);
     const auto transfer = boost::context::detail::jump_fcontext(target, &from);
     Fiber& left = *static_cast<Fiber*>(transfer.data);

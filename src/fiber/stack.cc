@@ -22,6 +22,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdlib>
 #include <mutex>
 
@@ -41,6 +42,7 @@ constexpr std::size_t kept_least = 16;
 constexpr std::size_t kept_top = std::size_t{16} << 10;
 
 constexpr std::size_t first_batch = 16;                      // stacks
+constexpr std::size_t largest_run = 32;                      // stacks
 constexpr std::size_t largest_arena = std::size_t{1} << 30;  // bytes
 
 // Four sizes to each power of two.
@@ -127,17 +129,34 @@ bool map_arena(Class& c, std::size_t slot) noexcept {
     }
 }
 
-// With the lock: address space that was never a stack, or null.
-char* carve(Class& c, std::size_t slot, std::size_t hot_most) noexcept {
-    if (c.next == c.end && !map_arena(c, slot)) return nullptr;
-    const std::size_t total = c.carved + 1;
+// With the lock: address space for up to `count` new stacks, and fewer near a limit: null, 0.
+struct Carved {
+    char* first;
+    std::size_t count;
+};
+
+Carved carve(Class& c, std::size_t slot, std::size_t count, std::size_t hot_most) noexcept {
+    if (c.next == c.end && !map_arena(c, slot)) return {};
+    count = std::min(count, static_cast<std::size_t>(c.end - c.next) / slot);
+    const std::size_t total = c.carved + count;
     if (!c.cold.make_room(total) || !c.warm.make_room(std::min(total, warm_limit)) ||
         !c.hot.make_room(std::min(total, hot_most)))
-        return nullptr;
-    char* const slot_start = c.next;
-    c.next += slot;
+        return {};
+    char* const first = c.next;
+    c.next += count * slot;
     c.carved = total;
-    return slot_start;
+    return {first, count};
+}
+
+// A guard below, and the top page, which every task touches, in memory: asked for, it costs half of a page
+// fault, and a run of neighbours half of that again, as they share a page table. Without the
+// memory, or on a kernel that does not know the request, the fault comes later.
+void prepare(char* slot, std::size_t page, std::size_t usable) noexcept {
+    const int saved = errno;
+    guard_page(slot, page);
+    madvise(slot + usable, page, MADV_POPULATE_WRITE);
+    annotate::stack_mapped(slot + page, usable);
+    errno = saved;
 }
 
 }  // namespace
@@ -150,7 +169,8 @@ bool stack_allocate(std::size_t size, Stack& out) noexcept {
     const std::size_t usable = sc.pages * page;
     Class& c = pool[sc.index];
 
-    char* fresh;
+    const std::size_t slot = page + usable;
+    Carved fresh;
     {
         const std::lock_guard hold(lock);
         for (List* list : {&c.hot, &c.warm, &c.cold}) {
@@ -158,12 +178,15 @@ bool stack_allocate(std::size_t size, Stack& out) noexcept {
             out = {list->pop(), usable};
             return true;
         }
-        fresh = carve(c, page + usable, hot_limit(usable));
+        fresh = carve(c, slot, std::clamp(c.carved / 8, std::size_t{1}, largest_run), hot_limit(usable));
     }
-    if (fresh == nullptr) return false;
-    guard_page(fresh, page);
-    annotate::stack_mapped(fresh + page, usable);
-    out = {fresh + page, usable};
+    if (fresh.count == 0) return false;
+    for (std::size_t i = 0; i < fresh.count; ++i) prepare(fresh.first + i * slot, page, usable);
+    out = {fresh.first + page, usable};
+    const std::lock_guard hold(lock);
+    // Last used first: the second one is to be next.
+    for (std::size_t i = fresh.count; --i > 0;)
+        (c.warm.count < warm_limit ? c.warm : c.cold).push(fresh.first + i * slot + page);
     return true;
 }
 
