@@ -204,6 +204,7 @@ private:
     void drain_slow() noexcept;
     void take_out(NodeT& node) noexcept;
     bool takeable(const SeatT& me, word::Word w) noexcept;
+    bool on_its_way(NodeT& head, SeatT& thread) noexcept;
     bool head_due(NodeT* head, std::uint64_t now) noexcept;
     bool grant_seat(SeatT& me, SeatT& to) noexcept;
     bool grant_standby(SeatT& me) noexcept;

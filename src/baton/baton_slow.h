@@ -224,6 +224,19 @@ void Baton<Sys>::retake_lend(SeatT& me, word::Word lent) noexcept {
         rouse_for_poll();
 }
 
+// By the holder, about the head of the line and the thread that it waits for. A thread that sleeps is woken, and
+// for as long as that takes the baton is not kept for it. Only then is it granted, awake or not.
+template <class Sys>
+bool Baton<Sys>::on_its_way(NodeT& head, SeatT& thread) noexcept {
+    // Relaxed: read again by whoever grants it.
+    const std::uint32_t state = thread.state.load(std::memory_order_relaxed);
+    if (state != seat::PARKED && state != seat::WOKEN) return false;
+    const std::uint64_t now = Sys::now();
+    if (head.passed != 0) return now - head.passed < kWakeTime;
+    head.passed = now;
+    return wake(thread);
+}
+
 // The first node in the line that still waits.
 template <class Sys>
 Node<Sys>* Baton<Sys>::live_head() noexcept {
@@ -244,13 +257,16 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
         drain();
         NodeT* head = live_head();
         if (head && head_due(head, Sys::now())) {
-            if (!head->seat) {
-                if (grant_standby(me)) return;
-            } else {
-                pop_front();
-                if (grant_seat(me, *head->seat)) return;
-                client_.dropped(*head);
-                continue;
+            SeatT* thread = head->seat ? head->seat : standby_.load(std::memory_order_seq_cst);
+            if (thread && !on_its_way(*head, *thread)) {
+                if (!head->seat) {
+                    if (grant_standby(me)) return;
+                } else {
+                    pop_front();
+                    if (grant_seat(me, *head->seat)) return;
+                    client_.dropped(*head);
+                    continue;
+                }
             }
         }
         const bool head_is_thread = head && head->seat;
@@ -280,16 +296,11 @@ Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
             continue;
         }
         if (!head->seat || head == self) return pop_front();
-        // A thread is next. If it sleeps, it is woken and this one goes on meanwhile, once: a wake takes
-        // much longer than a switch. After that it is granted the baton whether it is awake or not.
+        // A thread is next. While it wakes this one goes on: a wake takes much longer than a switch.
         NodeT* meanwhile = head->next;
-        if (meanwhile && !meanwhile->seat) {
-            const std::uint32_t state = head->seat->state.load(std::memory_order_relaxed);
-            if (state == seat::PARKED && head->passed == 0 && wake(*head->seat)) head->passed = Sys::now();
-            if (state != seat::SPIN && head->passed != 0 && Sys::now() - head->passed < kWakeTime) {
-                line_.remove(meanwhile);
-                return meanwhile;
-            }
+        if (meanwhile && !meanwhile->seat && on_its_way(*head, *head->seat)) {
+            line_.remove(meanwhile);
+            return meanwhile;
         }
         pop_front();
         if (grant_seat(me, *head->seat)) return nullptr;
