@@ -125,11 +125,11 @@ void(mc_support)(uint32_t flags);
 
 #define mc_release() ((void)0)
 #define mc_acquire() ((void)0)
-#define mc_enter() ((mc_status)MC_OK)
-#define mc_leave() ((mc_status)MC_OK)
-#define mc_release_with(options) ((void)(options), (mc_status)MC_OK)
-#define mc_acquire_status() ((mc_status)MC_OK)
-#define mc_cancelled() ((mc_status)MC_OK)
+#define mc_enter() (+MC_OK)
+#define mc_leave() (+MC_OK)
+#define mc_release_with(options) ((void)(options), +MC_OK)
+#define mc_acquire_status() (+MC_OK)
+#define mc_cancelled() (+MC_OK)
 #define mc_support(flags) ((void)(flags))
 
 #else
@@ -212,7 +212,7 @@ MC_EXT_INLINE_ void mc_ext_support_(struct mc_site *site, uint32_t flags) {
 /* clang-format off */
 #define MC_SITE_                                                                    \
     static struct mc_site mc_site_here_ = {__FILE__, __extension__ __FUNCTION__,    \
-                                           (uint32_t)__LINE__, 0, {NULL, NULL}}
+                                           __LINE__, 0, {NULL, NULL}}
 
 /* Gives up the interpreter, takes it back. Pairs nest (an inner pair does nothing) and may sit in
  * different functions. A release that does nothing is legal, and its acquire then does nothing. */

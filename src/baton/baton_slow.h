@@ -224,8 +224,8 @@ void Baton<Sys>::retake_lend(SeatT& me, word::Word lent) noexcept {
         rouse_for_poll();
 }
 
-// By the holder, about the head of the line and the thread that it waits for. A thread that sleeps is woken, and
-// for as long as that takes the baton is not kept for it. Only then is it granted, awake or not.
+// By the holder, about the head of the line and the thread that it waits for. A thread that sleeps is woken,
+// and for as long as that takes the baton is not kept for it. Only then is it granted, awake or not.
 template <class Sys>
 bool Baton<Sys>::on_its_way(NodeT& head, SeatT& thread) noexcept {
     // Relaxed: read again by whoever grants it.

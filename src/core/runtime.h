@@ -76,6 +76,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<std::uint32_t> stragglers{0};  // carriers in a section that shutdown did not wait for
     std::atomic<std::uint64_t> wakes{0};
     std::atomic<std::uint32_t> threads{0}, threads_peak{0};
+    std::atomic<std::uint32_t> threads_starting{0};  // launched, and not yet had the baton
     std::atomic<std::uint32_t> next_seat{0};
     std::atomic<mc::SeatT*> runner{nullptr};
     std::atomic<mc_task*> shutdown_waiter{nullptr};

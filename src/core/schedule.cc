@@ -66,7 +66,8 @@ void drop_task(mc_task& task) noexcept {
 
 bool must_go_home(const mc_runtime& rt) noexcept {
     // Relaxed: noticed at the next switch if not at this one.
-    return rt.stopping.load(std::memory_order_relaxed) || rt.closed.load(std::memory_order_relaxed);
+    return rt.stopping.load(std::memory_order_relaxed) || rt.closed.load(std::memory_order_relaxed) ||
+           rt.drivers.load(std::memory_order_relaxed) == 0;
 }
 
 void hold(Worker& worker, mc_task& task) noexcept {
@@ -105,6 +106,11 @@ bool drive(Worker& worker, NodeT* self) noexcept {
     mc_runtime& rt = *worker.rt;
     while (!(worker.seat.drives && worker.seat.carrier && must_go_home(rt))) {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
+        // The last driver has gone without the baton: its attach had counted, and timed out.
+        if (rt.drivers.load(std::memory_order_relaxed) == 0 && !rt.closed.load(std::memory_order_relaxed)) {
+            rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+            return false;
+        }
         // While a task runs here, nobody can grant the baton to `self`: its thread could not take it.
         if (worker.called_home) return true;
         if (self) self->seat->state.store(seat::SPIN, std::memory_order_relaxed);  // published with the word

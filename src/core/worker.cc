@@ -16,6 +16,8 @@ namespace {
 // Carriers run tasks on the tasks' own stacks; this one is for hooks.
 constexpr std::size_t kCarrierStack = 256 * 1024;
 
+constexpr std::uint32_t kAhead = 2;  // carriers started beyond the one that is needed
+
 }  // namespace
 
 Worker* new_worker(mc_runtime& rt) noexcept {
@@ -88,9 +90,21 @@ void unblock_signals(Worker& worker) noexcept {
     worker.signals_blocked = false;
 }
 
+// A carrier that starts sees to the next one first: where many tasks block in sections, each release needs a
+// thread, and starting one takes longer than all the rest.
+static void start_ahead(mc_runtime& rt) noexcept {
+    // Relaxed: a stale value starts a thread early or late.
+    if (rt.threads_starting.load(std::memory_order_relaxed) > kAhead || !rt.baton.short_of_threads()) return;
+    SeatT* fresh = rt.prepare_carrier();
+    if (!fresh || rt.launch_carrier(*fresh)) return;
+    rt.discard_carrier(*fresh);
+    rt.baton.room_for_carrier();  // somebody may have been refused its place
+}
+
 static void carrier_main(void* argument) {
     Worker& me = *static_cast<Worker*>(argument);
     mc_runtime& rt = *me.rt;
+    start_ahead(rt);
     char title[32];
     std::snprintf(title, sizeof title, "%.11s/%u", rt.name, static_cast<unsigned>(me.seat.id));
     thread_name(title);
@@ -100,7 +114,9 @@ static void carrier_main(void* argument) {
     me.home.adopt_thread();
     if (rt.thread_start) rt.thread_start(rt.hooks_arg);
 
-    while (rt.baton.acquire_as_carrier(me.seat)) drive(me, nullptr);
+    bool holds = rt.baton.acquire_as_carrier(me.seat);
+    rt.threads_starting.fetch_sub(1, std::memory_order_relaxed);
+    for (; holds; holds = rt.baton.acquire_as_carrier(me.seat)) drive(me, nullptr);
 
     if (rt.thread_stop) rt.thread_stop(rt.hooks_arg);
     me.home.forget_thread();
@@ -135,6 +151,7 @@ SeatT* mc_runtime::prepare_carrier() noexcept {
 
 bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
     runtime_ref(*this);
+    threads_starting.fetch_add(1, std::memory_order_relaxed);  // a guess: see start_ahead
     // It starts idle, so with signals blocked.
     sigset_t all, before;
     sigfillset(&all);
@@ -144,6 +161,7 @@ bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
     const int error = mc::thread_start(carrier_main, seat.owner, kCarrierStack);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error) {
+        threads_starting.fetch_sub(1, std::memory_order_relaxed);
         runtime_unref(*this);
         return false;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -125,6 +126,42 @@ TEST(Attach, GetsTheBatonOfOneThatComputesWithCheckpoints) {
         other.join();
         mc_acquire();
     });
+}
+
+// The attach counts as a driver while it waits, so the detach leaves the baton to a task.
+TEST(Attach, ThatTimesOutAsTheLastDriverPausesTheRuntime) {
+    for (bool reached = false; !reached;) {
+        Runtime runtime;
+        std::atomic<bool> running{false}, over{false}, went_on{false};
+        mc_task* task = nullptr;
+        Gate about_to;
+        std::thread other;
+        runtime.attached([&] {
+            task = runtime.spawn([&] {
+                running = true;
+                while (!over) mctest::spin(10 * mctest::us);
+                EXPECT_EQ(MC_OK, mc_task_yield());
+                went_on = true;
+            });
+            other = std::thread([&] {
+                about_to.open();
+                const mc_status status = mc_attach(runtime, nullptr, 20 * mctest::ms, nullptr);
+                reached = status == MC_ETIMEDOUT;
+                over = true;
+                if (!reached) {
+                    EXPECT_EQ(MC_OK, mc_detach());
+                }
+            });
+            about_to.wait();
+            mctest::spin(1 * mctest::ms);  // most likely it waits now; else once more
+        });
+        other.join();
+        reached = reached && running;
+        while (reached && mc_task_state(task) != MC_TASK_READY && !went_on) mctest::spin(10 * mctest::us);
+        EXPECT_FALSE(reached && went_on);
+        runtime.attached([&] { EXPECT_EQ(MC_OK, mc_task_join(task, MC_FOREVER)); });
+        EXPECT_TRUE(went_on);
+    }
 }
 
 TEST(Attach, ManyThreadsExcludeEachOther) {
