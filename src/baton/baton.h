@@ -67,10 +67,11 @@ public:
     template <class T>
     using Atomic = typename Sys::template Atomic<T>;
 
-    static constexpr std::uint64_t kSpin = 50'000;      // ns a waiter spins before it blocks
-    static constexpr std::uint64_t kGrace = 1'000;      // ns a lend is left alone by the standby
-    static constexpr std::uint64_t kWakeTime = 60'000;  // ns a woken thread is given to arrive
-    static constexpr unsigned kWatchTicks = 8;          // idle ticks until the watcher stops
+    static constexpr std::uint64_t kSpin = 50'000;               // ns a waiter spins before it blocks
+    static constexpr std::uint64_t kGrace = 1'000;               // ns a lend is left alone by the standby
+    static constexpr std::uint64_t kWakeTime = 60'000;           // ns a woken thread is given to arrive
+    static constexpr std::uint64_t kLooksOften = 4 * kWakeTime;  // ns between looks at the line
+    static constexpr unsigned kWatchTicks = 8;                   // idle ticks until the watcher stops
 
     Baton(BatonClient<Sys>& client, const BatonTimes& times) noexcept : client_(client), times_(times) {}
 
@@ -218,6 +219,7 @@ private:
     bool start_carrier() noexcept;
     void serve_wish(bool open) noexcept;
     void rouse_watcher(bool may_start) noexcept;
+    bool drop_if_gone(NodeT& node) noexcept;
     NodeT* live_head() noexcept;
     template <class Posted>
     bool wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted, bool own_node) noexcept;

@@ -237,17 +237,24 @@ bool Baton<Sys>::on_its_way(NodeT& head, SeatT& thread) noexcept {
     return wake(thread);
 }
 
+// By the holder: removes a node whose thread does not wait any more.
+template <class Sys>
+bool Baton<Sys>::drop_if_gone(NodeT& node) noexcept {
+    if (!node.seat) return false;
+    // Relaxed: read again by whoever grants or wakes it.
+    const std::uint32_t state = node.seat->state.load(std::memory_order_relaxed);
+    if (state != seat::GONE && state != seat::BUSY) return false;
+    line_.remove(&node);
+    client_.dropped(node);
+    return true;
+}
+
 // The first node in the line that still waits.
 template <class Sys>
 Node<Sys>* Baton<Sys>::live_head() noexcept {
     for (;;) {
         NodeT* head = line_.front();
-        if (!head || !head->seat) return head;
-        // Relaxed: read again by whoever grants or wakes it.
-        const std::uint32_t state = head->seat->state.load(std::memory_order_relaxed);
-        if (state != seat::GONE && state != seat::BUSY) return head;
-        line_.remove(head);
-        client_.dropped(*head);
+        if (!head || !drop_if_gone(*head)) return head;
     }
 }
 
@@ -296,9 +303,11 @@ Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
             continue;
         }
         if (!head->seat || head == self) return pop_front();
-        // A thread is next. While it wakes this one goes on: a wake takes much longer than a switch.
+        // A thread is next. While it wakes this one goes on: a wake takes much longer than a switch. But not
+        // if this was the first look for long: the next one may be as far away.
         NodeT* meanwhile = head->next;
-        if (meanwhile && !meanwhile->seat && on_its_way(*head, *head->seat)) {
+        const bool looks_often = head->since == 0 || Sys::now() - head->since < kLooksOften;
+        if (meanwhile && !meanwhile->seat && looks_often && on_its_way(*head, *head->seat)) {
             line_.remove(meanwhile);
             return meanwhile;
         }
@@ -342,7 +351,12 @@ template <class Sys>
 template <class StillNone>
 void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
     drain();
-    live_head();  // nobody looks at the line for long: what has timed out at its head goes now
+    // Nobody looks at the line for long: what has timed out goes now.
+    for (NodeT* node = line_.front(); node;) {
+        NodeT* following = node->next;
+        drop_if_gone(*node);
+        node = following;
+    }
     const word::Word paused = word::with(word_.load(std::memory_order_relaxed), word::PAUSED, 0);
     word_.store(paused, std::memory_order_seq_cst);
     // A driver that arrived before the store saw HELD and queued.

@@ -214,11 +214,13 @@ void poll_reactor(mc_runtime& rt) noexcept {
 }
 
 void deliver(ReactorWait* fired) noexcept {
+    ReactorWait* unblocks = nullptr;
     while (fired) {
         ReactorWait* following = fired->next_fired;  // the wait may be used again once its task is posted
         mc_task& task = *static_cast<mc_task*>(fired->owner);
         if (fired == &task.section_timer) {
-            finish_unblock(task);  // begun by its claim
+            fired->next_fired = unblocks;
+            unblocks = fired;
         } else {
             // Once posted, the task may end, and its runtime with it: this thread may be another runtime's.
             mc_runtime& rt = task.rt;
@@ -227,6 +229,12 @@ void deliver(ReactorWait* fired) noexcept {
             runtime_unref(rt);
         }
         fired = following;
+    }
+    // Functions of users, so after the posts: those that were claimed must not wait for them.
+    while (unblocks) {
+        ReactorWait* following = unblocks->next_fired;
+        finish_unblock(*static_cast<mc_task*>(unblocks->owner));  // begun by its claim
+        unblocks = following;
     }
 }
 

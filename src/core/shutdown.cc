@@ -77,9 +77,10 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
         }
         if (!straggler) return count;
         ++count;
-        if (!straggler->bound && straggler->worker->seat.drives)
+        const SeatT& seat = straggler->worker->seat;  // a stand-in's is neither: its thread is attached
+        if (!straggler->bound && seat.carrier && seat.drives)
             rt.runner_straggles.store(true, std::memory_order_seq_cst);
-        else if (!straggler->bound)
+        else if (!straggler->bound && seat.carrier)
             rt.stragglers.fetch_add(1, std::memory_order_seq_cst);
         abandon_task(*straggler);
     }

@@ -33,23 +33,7 @@ TEST_P(Section, OtherTasksRunMeanwhile) {
 TEST_P(Section, SectionsRunBesideEachOther) {
     Runtime runtime;
     constexpr int count = 6;
-    in_task(runtime, [&] {
-        // Nobody leaves before all have arrived.
-        Gate arrived, all;
-        std::vector<mc_task*> tasks;
-        for (int i = 0; i < count; ++i)
-            tasks.push_back(runtime.spawn([&] {
-                mc_release();
-                arrived.open();
-                all.wait();
-                mc_acquire();
-            }));
-        mc_release();
-        for (int i = 0; i < count; ++i) arrived.wait();
-        all.open(count);
-        mc_acquire();
-        for (mc_task* task : tasks) EXPECT_EQ(MC_OK, mc_task_join(task, MC_FOREVER));
-    });
+    in_task(runtime, [&] { mctest::sections_at_once(runtime, count); });
     EXPECT_EQ(count + 1u, runtime.stats().sections);
     EXPECT_GE(runtime.stats().threads_peak, static_cast<uint64_t>(count - 1));
 }

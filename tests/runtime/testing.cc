@@ -164,6 +164,23 @@ void in_task(Runtime& runtime, Kind kind, std::function<void()> body) {
     runtime.run();  // what the body spawned and did not wait for
 }
 
+void sections_at_once(Runtime& runtime, int count) {
+    Gate arrived, all;
+    std::vector<mc_task*> tasks;
+    for (int i = 0; i < count; ++i)
+        tasks.push_back(runtime.spawn([&] {
+            mc_release();
+            arrived.open();
+            all.wait();
+            mc_acquire();
+        }));
+    mc_release();
+    for (int i = 0; i < count; ++i) arrived.wait();
+    all.open(static_cast<unsigned>(count));
+    mc_acquire();
+    for (mc_task* task : tasks) EXPECT_EQ(MC_OK, mc_task_join(task, MC_FOREVER));
+}
+
 std::string kind_name(const ::testing::TestParamInfo<Kind>& info) {
     return info.param == Kind::unbound ? "unbound" : "bound";
 }

@@ -103,6 +103,9 @@ private:
 enum class Kind { unbound, bound };
 void in_task(Runtime& runtime, Kind kind, std::function<void()> body);
 
+// By a task: it and `count` others are in sections until all are.
+void sections_at_once(Runtime& runtime, int count);
+
 class InTask : public ::testing::TestWithParam<Kind> {
 protected:
     void in_task(Runtime& runtime, std::function<void()> body) {

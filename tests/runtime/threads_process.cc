@@ -74,24 +74,9 @@ TEST(ThreadsDeathTest, AnAttachedThreadAloneNeedsNone) {
     });
 }
 
-// Opens `count` sections beside each other, so that as many threads are needed.
+// So many sections at once that `count` threads are needed.
 void widen(Runtime& runtime, int count) {
-    runtime.run([&runtime, count] {
-        Gate arrived, all;
-        std::vector<mc_task*> tasks;
-        for (int i = 0; i < count; ++i)
-            tasks.push_back(runtime.spawn([&] {
-                mc_release();
-                arrived.open();
-                all.wait();
-                mc_acquire();
-            }));
-        mc_release();
-        for (int i = 0; i < count; ++i) arrived.wait();
-        all.open(static_cast<unsigned>(count));
-        mc_acquire();
-        for (mc_task* task : tasks) EXPECT_EQ(MC_OK, mc_task_join(task, MC_FOREVER));
-    });
+    runtime.run([&runtime, count] { mctest::sections_at_once(runtime, count); });
 }
 
 TEST(ThreadsDeathTest, IdleOnesBeyondTheKeptEndAfterTheTimeout) {
