@@ -60,24 +60,25 @@ TEST(SeveralRuntimes, HaveTheirOwnSwitchesAndCounts) {
 
 TEST(SeveralRuntimes, WakeEachOthersTasks) {
     Runtime one, two;
-    mc_task* in_one = one.spawn([] { EXPECT_EQ(MC_OK, mc_task_park(MC_FOREVER)); });
+    bool parked_on = false, ran = false;  // guarded by the baton of one
+    mc_task* in_one = one.spawn([&] {
+        EXPECT_EQ(MC_OK, mc_task_park(MC_FOREVER));
+        parked_on = true;
+    });
     std::thread other([&] { one.run(); });
     two.run([&] {
         while (mc_task_state(in_one) != MC_TASK_SUSPENDED) EXPECT_EQ(MC_OK, mc_task_yield());
+        // Before the unpark: once its only task has ended, one has no runner any more.
+        mc_task* spawned = one.spawn([&] { ran = true; });
         EXPECT_EQ(MC_OK, mc_task_unpark(in_one));
-        bool ran = false;
-        mc_task* spawned = nullptr;
-        EXPECT_EQ(MC_OK,
-                  mc_task_spawn(
-                      one, [](void* flag) { *static_cast<bool*>(flag) = true; }, &ran, nullptr, &spawned));
         mc_release();
-        while (mc_task_state(spawned) != MC_TASK_ENDED && mc_task_state(in_one) != MC_TASK_ENDED)
+        while (mc_task_result(spawned) == MC_EAGAIN || mc_task_result(in_one) == MC_EAGAIN)
             std::this_thread::yield();
         mc_acquire();
-        mc_task_unref(spawned);
     });
     other.join();
-    one.run();
+    EXPECT_TRUE(parked_on);
+    EXPECT_TRUE(ran);
 }
 
 TEST(SeveralRuntimes, ManyAtOnceWithSections) {
