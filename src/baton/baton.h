@@ -36,11 +36,12 @@ public:
     virtual bool launch_carrier(Seat<Sys>& seat) noexcept = 0;
     virtual void discard_carrier(Seat<Sys>& seat) noexcept = 0;
 
-    virtual bool may_lend() noexcept = 0;                       // with the baton
-    virtual void attention(std::uint32_t holder) noexcept = 0;  // any thread; the holder's seat id
-    virtual bool should_leave(bool drives) noexcept = 0;        // a waiting carrier: has it to end
-    virtual bool stranded() noexcept = 0;                       // ready tasks, but no carrier can be had
-    virtual bool needs_poller() noexcept = 0;                   // the reactor waits and nobody polls
+    virtual bool may_lend() noexcept = 0;  // with the baton, before a lend is given or taken
+    virtual void attention(std::uint32_t holder) noexcept = 0;       // any thread; the holder's seat id
+    virtual bool should_leave(bool drives) noexcept = 0;             // a waiting carrier: has it to end
+    virtual bool waits_in_vain(const Seat<Sys>& seat) noexcept = 0;  // the thread needs the baton no more
+    virtual bool stranded() noexcept = 0;                            // ready tasks, but no carrier can be had
+    virtual bool needs_poller() noexcept = 0;                        // the reactor waits and nobody polls
     // With the baton: a node left the line whose thread does not wait (any more, or just now).
     virtual void dropped(Node<Sys>& node) noexcept = 0;
     virtual void woke() noexcept = 0;  // any thread: a sleeping thread was woken
@@ -101,8 +102,9 @@ public:
 
     // ---- the slow paths, in baton_slow.h and baton_wait.h ----
 
-    // Acquire after reclaim failed, or a first acquire: returns holding. False: `until` passed first;
-    // then the node stays behind and belongs to the line (client.dropped). node.seat must be set.
+    // Acquire after reclaim failed, or a first acquire: returns holding. False: `until` passed first, or it
+    // waits in vain; then the node stays behind and belongs to the line (client.dropped). node.seat must be
+    // set.
     bool acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept;
 
     // The same for a node that somebody else posts: waits until posted() says so, and then for the baton.
@@ -207,6 +209,7 @@ private:
     enum Hint : std::uint32_t { kInbox = 1, kPoll = 2 };
 
     void lend_slow(SeatT& me) noexcept;
+    void lend_refused() noexcept;
     void retake_lend(SeatT& me, word::Word lent) noexcept;
     void drain_slow() noexcept;
     void take_out(NodeT& node) noexcept;

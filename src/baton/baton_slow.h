@@ -258,6 +258,15 @@ Node<Sys>* Baton<Sys>::live_head() noexcept {
     }
 }
 
+// A lend that the host's state forbids. It is the lender's until he comes back: everybody else sleeps on, and
+// his next release looks at the line again.
+template <class Sys>
+void Baton<Sys>::lend_refused() noexcept {
+    const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
+    refused_.store(lent, std::memory_order_relaxed);  // only a hint to takers: they would ask again
+    word_.store(lent, std::memory_order_seq_cst);
+}
+
 template <class Sys>
 void Baton<Sys>::lend_slow(SeatT& me) noexcept {
     for (;;) {
@@ -266,6 +275,10 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
         if (head && head_due(head, Sys::now())) {
             SeatT* thread = head->seat ? head->seat : standby_.load(std::memory_order_seq_cst);
             if (thread && !on_its_way(*head, *thread)) {
+                if (!client_.may_lend()) {
+                    lend_refused();
+                    break;
+                }
                 if (!head->seat) {
                     if (grant_standby(me)) return;
                 } else {

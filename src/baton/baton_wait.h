@@ -36,6 +36,9 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
                               bool own_node) noexcept {
     std::uint64_t spin_until = spin_end();
     std::uint64_t waits_since = 0;
+    const auto over = [&](std::uint64_t now) {
+        return own_node && (now >= until || client_.waits_in_vain(me));
+    };
     bool fenced = !own_node;  // who posts it, or was the holder, has seen to L1
     for (;;) {
         if (me.granted()) break;
@@ -56,7 +59,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
             continue;
         }
         if (!queued && (now >= until || client_.stranded())) return false;
-        if (queued && own_node && now >= until) {
+        if (queued && over(now)) {
             // The hint may be this thread's, and others who post rely on it to look: L1.
             Sys::heavy_fence();
             if (!takeable(me, word_.load(std::memory_order_seq_cst)) && me.leave(seat::GONE)) {
@@ -68,7 +71,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         // Once somebody else has posted the node, it is in the line for good.
         std::uint64_t block_until = queued && !own_node ? kForever : until;
         if (queued && times_.attention) {
-            const std::uint64_t tick = now + (ask ? times_.slice : slice_of(node));
+            const std::uint64_t tick = later(now, ask ? times_.slice : slice_of(node));
             if (tick < block_until) block_until = tick;
         }
         // Listed before the last look, so that rouse_all finds whoever has looked.
@@ -80,7 +83,8 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
                 fenced = true;
             }
             if (posted() == queued &&
-                !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) : client_.stranded()))
+                !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) || over(0)
+                         : client_.stranded()))
                 Sys::block(me, block_until);
         }
         const bool open_wish = idle_.remove(me);
@@ -193,9 +197,9 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         const bool surplus = me.carrier && !me.drives && !standby;
         std::uint64_t until = kForever;
         if (watch)
-            until = now + times_.slice;
-        else if (surplus && times_.idle_timeout != kForever)
-            until = idle_since + times_.idle_timeout;
+            until = later(now, times_.slice);
+        else if (surplus)
+            until = later(idle_since, times_.idle_timeout);
         Sys::block(me, until);
         if (me.look_again()) {
             spin_until = spin_end();

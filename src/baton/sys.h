@@ -18,6 +18,11 @@ struct Seat;
 
 inline constexpr std::uint64_t kForever = UINT64_MAX;
 
+// A time after another, for ever at most.
+constexpr std::uint64_t later(std::uint64_t time, std::uint64_t by) noexcept {
+    return by < kForever - time ? time + by : kForever;
+}
+
 struct RealSys {
     template <class T>
     using Atomic = std::atomic<T>;

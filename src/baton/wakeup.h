@@ -69,8 +69,9 @@ public:
 
     void clear(std::uint32_t mark) noexcept { word_.fetch_and(~mark, std::memory_order_seq_cst); }
 
-    // Relaxed: polled; the marks carry no data that is read without the baton.
-    std::uint32_t marks() const noexcept { return word_.load(std::memory_order_relaxed); }
+    // seq_cst, which costs a load nothing on x86: one that follows an arming elsewhere must not miss a mark
+    // whose setter did not see that. The marks carry no data that is read without the baton.
+    std::uint32_t marks() const noexcept { return word_.load(std::memory_order_seq_cst); }
 
     // Acquire: pairs with the claimer's CAS; what it wrote before is visible.
     bool claimed() const noexcept { return (word_.load(std::memory_order_acquire) & wait::kKinds) == 0; }

@@ -7,22 +7,43 @@
 #include "core/section.h"
 #include "core/suspend.h"
 #include "core/worker.h"
+#include "platform/platform.h"
 
 namespace mc {
 namespace {
 
-void end_attachment(mc_task& task) noexcept;
+// With the baton: this thread drives the runtime no more.
+void leave_runtime(Worker& worker) noexcept {
+    mc_runtime& rt = *worker.rt;
+    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1)
+        rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+    else
+        rt.baton.give_up(worker.seat, nullptr);
+    rt.baton.leave_poller();
+    retire_worker(worker);
+}
 
-// A thread that ends while attached.
+void end_attachment(mc_task& task) noexcept {
+    Worker& worker = *task.worker;
+    end_task(task, MC_OK);
+    stop_clock(task);
+    restore_thread(worker.outer);
+    leave_runtime(worker);
+    mc_task_unref(&task);
+}
+
+// A thread that ends while attached, perhaps to several runtimes.
 void thread_ends(void*) {
-    mc_task* task = this_thread().task;
-    if (!task || !task->bound) return;
-    report(&task->rt, MC_EPERM, task->site, task->name,
-           "a thread ended while attached: call mc_detach before it returns");
-    if (task->in_section() && !task->holds_baton() && !task->rt.baton.reclaim(task->worker->seat))
-        take_back(*task);
-    task->set_gate(0);
-    end_attachment(*task);
+    for (;;) {
+        mc_task* task = this_thread().task;
+        if (!task || !task->bound) return;
+        const bool section = task->in_section();
+        report(&task->rt, MC_EPERM, section ? task->site : nullptr, task->name,
+               "a thread ended while attached: call mc_detach before it returns");
+        if (section && !task->holds_baton() && !task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
+        task->set_gate(0);
+        end_attachment(*task);
+    }
 }
 
 pthread_key_t exit_key() noexcept {
@@ -34,27 +55,31 @@ pthread_key_t exit_key() noexcept {
     return key;
 }
 
-void end_attachment(mc_task& task) noexcept {
-    mc_runtime& rt = task.rt;
-    Worker& worker = *task.worker;
-    end_task(task, MC_OK);
-    stop_clock(task);
-    this_thread().task = worker.outer.task;
-    this_thread().worker = worker.outer.worker;
-    if (!this_thread().task || !this_thread().task->bound) pthread_setspecific(exit_key(), nullptr);
-    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1)
-        rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
-    else
-        rt.baton.give_up(worker.seat, nullptr);
-    rt.baton.leave_poller();
-    retire_worker(worker);
-    mc_task_unref(&task);
-}
-
 }  // namespace
 
-mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout,
+void restore_thread(const ThreadState& outer) noexcept {
+    this_thread().task = outer.task;
+    this_thread().worker = outer.worker;
+    if (!outer.task || !outer.task->bound) pthread_setspecific(exit_key(), nullptr);
+}
+
+const mc_task* attached_to(const mc_runtime& rt) noexcept {
+    for (ThreadState state = this_thread(); state.task; state = state.worker->outer)
+        if (&state.task->rt == &rt) return state.task;
+    return nullptr;
+}
+
+bool comes_home(mc_runtime& rt) noexcept {
+    if (rt.host.way == MC_WAY_LEND) return true;
+    std::uint64_t nobody = 0;
+    // seq_cst for simplicity: a rare call.
+    return rt.home.compare_exchange_strong(nobody, thread_number(), std::memory_order_seq_cst) ||
+           nobody == thread_number();
+}
+
+mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout, Attach as,
                         mc_task** out) noexcept {
+    if (fault_hits(Fault::memory)) return MC_ENOMEM;
     mc_task* task = new (std::nothrow) mc_task(rt, options, true);
     if (!task) return MC_ENOMEM;
     Worker* worker = new_worker(rt);
@@ -67,7 +92,7 @@ mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uin
     worker->outer = this_thread();
     task->worker = worker;
     task->seat = &worker->seat;
-    rt.drivers.fetch_add(1, std::memory_order_seq_cst);  // before it looks at the word; see Baton::pause
+    start_driving(rt);  // before it looks at the word; see Baton::pause
     if (!rt.baton.acquire(worker->seat, *task, timeout == 0 ? 0 : deadline_after(timeout))) {
         rt.drivers.fetch_sub(1, std::memory_order_seq_cst);
         // Queued, the node belongs to the line, which drops it; else it is ours.
@@ -77,7 +102,11 @@ mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uin
         }
         return MC_ETIMEDOUT;
     }
-    enlist_task(*task);
+    if (!enlist_task(*task, as == Attach::shutdown)) {
+        leave_runtime(*worker);
+        mc_task_unref(task);
+        return MC_ESHUTDOWN;
+    }
     task->attached = 1;
     task->started = true;
     this_thread().task = task;
@@ -100,22 +129,23 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
     if (options.flags != 0) return MC_EINVAL;
-    if (mc_task* task = this_thread().task) {
-        if (&task->rt == runtime) {
-            if (task->in_section()) return MC_EPERM;  // mc_enter is the way back in
-            ++task->attached;
-            if (out) *out = mc_task_ref(task);
-            return MC_OK;
-        }
-        if (task->holds_baton()) return MC_EPERM;
+    mc_task* task = this_thread().task;
+    if (const mc_task* mine = attached_to(*runtime)) {
+        // In a section mc_enter is the way back in.
+        if (mine != task || task->in_section()) return MC_EPERM;
+        ++task->attached;
+        if (out) *out = mc_task_ref(task);
+        return MC_OK;
     }
+    if (task && task->holds_baton()) return MC_EPERM;
+    if (!comes_home(*runtime)) return MC_ENOTSUP;
     if (runtime->shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
-    return attach_thread(*runtime, options, timeout, out);
+    return attach_thread(*runtime, options, timeout, Attach::guest, out);
 }
 
 mc_status mc_detach(void) {
     mc_task* task = holder_task();
-    if (!task || task->attached == 0) return MC_EPERM;
+    if (!task || task->attached == 0 || (task->gate_now() & gate::kHook)) return MC_EPERM;
     if (task->attached > 1 || !task->bound) {
         --task->attached;
         return MC_OK;

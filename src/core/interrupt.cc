@@ -4,14 +4,19 @@
 
 namespace mc {
 
-void notice_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept {
-    if (task.wakeup.mark(mark, wait::kAnyKind, reason)) {
+void make_notice(mc_task& task, bool claimed) noexcept {
+    if (claimed) {
         make_ready(task);
         return;
     }
-    // It runs, waits for its turn, or is in a section.
-    if (begin_unblock(task)) finish_unblock(task);
+    // It runs, waits for its turn, or is in a section. A task that does this to itself does not block.
+    if (&task != this_thread().task && begin_unblock(task)) finish_unblock(task);
     if (task.state.load(std::memory_order_relaxed) == MC_TASK_RUNNING) call_attention(task.rt);
+}
+
+void tell_of_marks(const mc_task& task) noexcept {
+    if (task.wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
+        call_attention(task.rt);
 }
 
 }  // namespace mc
@@ -22,15 +27,15 @@ extern "C" {
 
 mc_status mc_task_interrupt(mc_task* task, void* payload) {
     if (!task) return MC_EINVAL;
+    bool claimed = false;
     {
         std::lock_guard lock(task->rt.mutex);
         if (!task->listed) return MC_EINVAL;
         if (task->wakeup.marks() & wait::INTERRUPT) return MC_EBUSY;  // set and cleared under the mutex
         task->payload = payload;
-        // The mark alone, so that the mutex covers it; whoever waits is woken below.
-        task->wakeup.mark(wait::INTERRUPT, 0, wait::INTERRUPTED);
+        claimed = task->wakeup.mark(wait::INTERRUPT, wait::kAnyKind, wait::INTERRUPTED);
     }
-    notice_mark(*task, wait::INTERRUPT, wait::INTERRUPTED);
+    make_notice(*task, claimed);
     return MC_OK;
 }
 

@@ -59,10 +59,40 @@ const char* wrong_with(const mc_host& host) noexcept {
     return nullptr;
 }
 
+// By the runner. Once the last driver has left, nothing runs: so the last one waits for the baton, to pause
+// the runtime. But not for one that comes meanwhile, and may keep it for long. True: it was the last one.
+// `left_behind`: it waited in vain, and the worker is the line's to retire.
+bool stop_driving(Worker& worker, bool& holding, bool& left_behind) noexcept {
+    mc_runtime& rt = *worker.rt;
+    std::uint32_t drivers = rt.drivers.load(std::memory_order_seq_cst);
+    for (;;) {
+        if (drivers == 1 && !holding && !left_behind && !rt.closed.load(std::memory_order_seq_cst)) {
+            // seq_cst: a driver that comes is counted before it looks for one that leaves.
+            rt.leaving.store(&worker.seat, std::memory_order_seq_cst);
+            holding = rt.baton.acquire(worker.seat, worker.node, kForever);
+            rt.leaving.store(nullptr, std::memory_order_seq_cst);
+            left_behind = !holding;
+            drivers = rt.drivers.load(std::memory_order_seq_cst);
+        } else if (rt.drivers.compare_exchange_weak(drivers, drivers - 1, std::memory_order_seq_cst)) {
+            return drivers == 1;
+        }
+    }
+}
+
 }  // namespace
+
+void start_driving(mc_runtime& rt) noexcept {
+    rt.drivers.fetch_add(1, std::memory_order_seq_cst);
+    if (SeatT* leaving = rt.leaving.load(std::memory_order_seq_cst)) leaving->wake();
+}
+
 }  // namespace mc
 
 using namespace mc;
+
+bool mc_runtime::waits_in_vain(const SeatT& seat) noexcept {
+    return leaving.load(std::memory_order_seq_cst) == &seat && drivers.load(std::memory_order_seq_cst) > 1;
+}
 
 mc_runtime::mc_runtime(const mc_runtime_options& options, const mc_host& host_hooks) noexcept
     : host(host_hooks),
@@ -126,14 +156,14 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
     const ThreadState outer = this_thread();
-    if (outer.task) {
-        if (&outer.task->rt == &rt) return MC_EDEADLK;
-        if (outer.task->holds_baton()) return MC_EPERM;
-    }
+    if (attached_to(rt)) return MC_EDEADLK;
+    if (outer.task && outer.task->holds_baton()) return MC_EPERM;
+    if (!comes_home(rt)) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
     Worker* worker = new_worker(rt);
     if (!worker) return MC_ENOMEM;
     worker->seat.drives = worker->seat.carrier = true;
+    worker->outer = outer;
     worker->signals_blocked = false;
     SeatT* nobody = nullptr;
     if (!rt.runner.compare_exchange_strong(nobody, &worker->seat, std::memory_order_seq_cst)) {
@@ -145,30 +175,29 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     this_thread().worker = worker;
     overflow_enter_thread();
     worker->home.adopt_thread();
-    rt.drivers.fetch_add(1, std::memory_order_seq_cst);  // before it looks at the word; see Baton::pause
+    start_driving(rt);  // before it looks at the word; see Baton::pause
 
-    bool holding = rt.baton.acquire(worker->seat, worker->node, kForever);
+    // A pause has to end even if no task is ready yet; else the baton is not needed before there is work.
+    bool holding = rt.baton.try_take(worker->seat) || rt.baton.acquire_as_carrier(worker->seat);
     while (holding && !rt.should_leave(true)) {
         holding = drive(*worker, nullptr);
         if (!holding) holding = rt.baton.acquire_as_carrier(worker->seat);
     }
+    bool left_behind = false;
+    const bool last = stop_driving(*worker, holding, left_behind);
     const bool closed = rt.closed.load(std::memory_order_seq_cst);
-    if (!holding && !closed) rt.baton.acquire(worker->seat, worker->node, kForever);
     const bool stopped = rt.stopping.exchange(false, std::memory_order_seq_cst);
     rt.runner.store(nullptr, std::memory_order_seq_cst);
-    const bool last = rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1;
-    if (holding || !closed) {
-        if (last && !closed)
-            rt.baton.pause(worker->seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
-        else
-            rt.baton.give_up(worker->seat, nullptr);
-    }
+    if (holding && last && !closed)
+        rt.baton.pause(worker->seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+    else if (holding)
+        rt.baton.give_up(worker->seat, nullptr);
     rt.baton.leave_poller();
     worker->home.forget_thread();
     overflow_leave_thread();
     this_thread().task = outer.task;
     this_thread().worker = outer.worker;
-    retire_worker(*worker);
+    if (!left_behind) retire_worker(*worker);
     runtime_unref(rt);
     if (closed) return MC_ESHUTDOWN;
     return stopped ? MC_ECANCELED : MC_OK;
@@ -209,9 +238,8 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
     {
         // Idle carriers end now; those in a straggler's section when it ends.
         std::unique_lock lock(rt.mutex);
-        rt.thread_ended.wait(lock, [&] {
-            return rt.threads.load(std::memory_order_seq_cst) <=
-                   rt.stragglers.load(std::memory_order_seq_cst);
+        rt.place_free.wait(lock, [&] {
+            return rt.places.load(std::memory_order_seq_cst) <= rt.stragglers.load(std::memory_order_seq_cst);
         });
     }
     runtime_unref(rt);

@@ -11,25 +11,27 @@ using namespace mc;
 
 mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, bool is_bound) noexcept
     : rt(runtime), bound(is_bound), data(options.data), destroy(options.destroy) {
-    const std::uint64_t number = rt.spawned.fetch_add(1, std::memory_order_relaxed) + 1;  // a counter
     if (options.name)
         std::snprintf(name, sizeof name, "%s", options.name);
     else
-        std::snprintf(name, sizeof name, "task %llu", static_cast<unsigned long long>(number));
+        std::snprintf(name, sizeof name, "task %llu",
+                      // Relaxed: only unique.
+                      1ull + rt.named.fetch_add(1, std::memory_order_relaxed));
     runtime_ref(rt);
 }
 
 namespace mc {
 
-bool enlist_task(mc_task& task) noexcept {
+bool enlist_task(mc_task& task, bool also_when_shutting) noexcept {
     mc_runtime& rt = task.rt;
     std::lock_guard lock(rt.mutex);
-    if (rt.shutting.load(std::memory_order_relaxed) && !task.bound) return false;  // written under the mutex
+    if (rt.shutting.load(std::memory_order_relaxed) && !also_when_shutting) return false;  // under the mutex
     task.next_task = rt.tasks;
     if (rt.tasks) rt.tasks->prev_task = &task;
     rt.tasks = &task;
     task.listed = true;
     (task.bound ? rt.attached : rt.unbound).fetch_add(1, std::memory_order_seq_cst);
+    rt.spawned.fetch_add(1, std::memory_order_relaxed);  // a counter
     return true;
 }
 
@@ -44,12 +46,12 @@ void forget_task(mc_task& task) noexcept {
 
 void task_count_down(mc_task& task) noexcept {
     mc_runtime& rt = task.rt;
-    if ((task.bound ? rt.attached : rt.unbound).fetch_sub(1, std::memory_order_seq_cst) != 1 || task.bound)
-        return;
-    // The last unbound task: whoever waits for that.
-    if (SeatT* runner = rt.runner.load(std::memory_order_seq_cst)) runner->wake();
+    const bool last = (task.bound ? rt.attached : rt.unbound).fetch_sub(1, std::memory_order_seq_cst) == 1;
+    if (last && !task.bound)
+        if (SeatT* runner = rt.runner.load(std::memory_order_seq_cst)) runner->wake();
+    // seq_cst: of two that end last, an unbound and a bound one, the later sees both counted.
     if (mc_task* waiter = rt.shutdown_waiter.load(std::memory_order_seq_cst))
-        if (waiter->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*waiter);
+        if (alone(rt) && waiter->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*waiter);
 }
 
 // What everybody may see of an end: the result, and the joiners' turn.
@@ -83,12 +85,13 @@ void end_task(mc_task& task, mc_status result) noexcept {
     if (!task.entered.empty() && task.started && result == MC_OK)
         report(&rt, MC_EPERM, task.entered.back().site, task.name,
                "the task ended in a section: an mc_enter without its mc_leave");
+    forget_options(task);
     task.entered.clear();
     task.scopes.clear();
     task.set_gate(gate::kHook);  // what the destroy hook releases is inline
     if (result == MC_OK && (task.wakeup.marks() & wait::CANCEL)) result = MC_ECANCELED;
     publish_end(task, result);
-    if (task.destroy) task.destroy(task.data.load(std::memory_order_relaxed));
+    if (task.destroy) call_hook("destroy", task.destroy, task.data.load(std::memory_order_relaxed));
     forget_task(task);
     task_count_down(task);
 }
@@ -123,7 +126,7 @@ mc_status mc_task_spawn(mc_runtime* runtime, void (*fn)(void*), void* arg, const
     task->fn = fn;
     task->arg = arg;
     task->fiber.prepare(task->stack, task_main, task);
-    if (!enlist_task(*task)) {
+    if (!enlist_task(*task, false)) {
         bury(*task);
         return MC_ESHUTDOWN;
     }
@@ -155,7 +158,8 @@ void* mc_task_data(mc_task* task) { return task ? task->data.load(std::memory_or
 
 void mc_task_set_data(mc_task* task, void* data) {
     if (!task) return;
-    if (!holder_task())
+    const mc_task* caller = holder_task();
+    if (!caller || &caller->rt != &task->rt)
         report(&task->rt, MC_EPERM, nullptr, task->name, "mc_task_set_data without the baton: ignored");
     else
         task->data.store(data, std::memory_order_release);  // pairs with mc_task_data

@@ -25,7 +25,7 @@ void report(mc_runtime* rt, mc_status status, const mc_site* site, const char* t
         misuse.line = site->line;
     }
     if (rt && rt->misuse) {
-        rt->misuse(rt->hooks_arg, &misuse);
+        call_hook("misuse", rt->misuse, rt->hooks_arg, static_cast<const mc_misuse*>(&misuse));
         return;
     }
     char line[1024];

@@ -3,9 +3,8 @@
 #include "core/registry.h"
 
 #include <dlfcn.h>
-#include <time.h>
-
 #include <cstdlib>
+#include <new>
 
 #include "core/section.h"
 #include "core/worker.h"
@@ -36,25 +35,31 @@ const char* file_of(const void* address) noexcept {
     return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "an unknown file";
 }
 
-// At exit: takes each baton, so that the interpreter is not touched while the process is torn down, or
-// gives up after 100 ms. Nobody is joined, and nobody gets the baton back.
+// At exit: takes each baton, in its turn, so that the interpreter is not touched while the process is torn
+// down, or gives up after 100 ms. Nobody is joined, and nobody gets a baton back.
 void at_exit() {
     const mc_task* current = this_thread().task;
+    const std::uint64_t until = now_ns() + 100'000'000;
+    mc_task_options options = MC_TASK_OPTIONS_INIT;
+    options.name = "exit";
+    static mc_task* holders = nullptr;  // for ever, and known to leak checkers
     std::lock_guard lock(registry_mutex());
     for (mc_runtime* rt = first_runtime; rt; rt = rt->registry_next) {
+        if (!current || &current->rt != rt || !current->holds_baton()) {
+            mc_task* task = new (std::nothrow) mc_task(*rt, options, true);
+            Worker* worker = task ? new_worker(*rt) : nullptr;
+            if (!worker) continue;
+            worker->seat.drives = true;
+            task->worker = worker;
+            task->seat = &worker->seat;
+            mc_task_ref(task);  // the line drops one that timed out
+            task->next_task = holders;
+            holders = task;
+            if (!rt->baton.acquire(worker->seat, *task, until)) continue;
+        }
         // Exit handlers that release keep the baton.
         rt->can_lend.store(false, std::memory_order_seq_cst);
         rt->lends.store(false, std::memory_order_seq_cst);
-        if (current && &current->rt == rt && current->holds_baton()) continue;
-        Worker* worker = new_worker(*rt);
-        if (!worker) continue;
-        worker->seat.drives = true;
-        const std::uint64_t until = now_ns() + 100'000'000;
-        while (!rt->baton.try_take(worker->seat) && now_ns() < until) {
-            call_attention(*rt);
-            const timespec tick{0, 200'000};
-            nanosleep(&tick, nullptr);
-        }
     }
 }
 

@@ -27,6 +27,7 @@ struct Worker {
     mc_runtime* rt = nullptr;
     mc_task* dead = nullptr;     // it ended on this thread; its stack is still to be dropped
     bool lost_baton = false;     // the task that came home does not hold: it was a straggler
+    bool straggled = false;      // so was one of its tasks: the host may be gone
     bool called_home = false;    // with the baton; it runs tasks for want of carriers, but its own is due
     Worker* stand_in = nullptr;  // of an attached thread: its part as a carrier, while it runs tasks
     bool signals_blocked = false;
@@ -71,21 +72,25 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<std::uint32_t> drivers{0};
     std::atomic<std::uint64_t> unbound{0};   // unbound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> attached{0};  // bound tasks alive, stragglers not counted
-    std::atomic<std::uint64_t> spawned{0};
+    std::atomic<std::uint64_t> spawned{0}, named{0};
+    std::atomic<std::uint64_t> home{
+        0};  // the thread that came first, if only that one may touch the interpreter
     std::atomic<bool> runner_straggles{false};
     std::atomic<std::uint32_t> stragglers{0};  // carriers in a section that shutdown did not wait for
     std::atomic<std::uint64_t> wakes{0};
-    std::atomic<std::uint32_t> threads{0}, threads_peak{0};
-    std::atomic<std::uint32_t> threads_starting{0};  // launched, and not yet had the baton
+    std::atomic<std::uint32_t> places{0};  // of max_threads, taken: carriers, and those being started
+    std::atomic<std::uint32_t> threads{0}, threads_peak{0};  // carriers that run; statistics
+    std::atomic<std::uint32_t> threads_starting{0};          // launched, and not yet had the baton
     std::atomic<std::uint32_t> next_seat{0};
     std::atomic<mc::SeatT*> runner{nullptr};
+    std::atomic<mc::SeatT*> leaving{nullptr};  // the runner's, while it waits for the baton to leave
     std::atomic<mc_task*> shutdown_waiter{nullptr};
     std::atomic<std::uint32_t> refs{1};  // one for the host, one per carrier and per task
 
     std::mutex mutex;  // tasks, free_workers, payloads
     mc_task* tasks = nullptr;
     mc::Worker* free_workers = nullptr;
-    std::condition_variable thread_ended;
+    std::condition_variable place_free;
     mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
 
     std::mutex attention_mutex;        // held while the hook runs; a thread that ends takes it
@@ -99,6 +104,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     bool may_lend() noexcept override;
     void attention(std::uint32_t holder) noexcept override;
     bool should_leave(bool drives) noexcept override;
+    bool waits_in_vain(const mc::SeatT& seat) noexcept override;
     bool stranded() noexcept override;
     bool needs_poller() noexcept override;
     void dropped(mc::NodeT& node) noexcept override;
@@ -115,6 +121,8 @@ void runtime_unref(mc_runtime& rt) noexcept;
 void call_attention(mc_runtime& rt) noexcept;  // the holder computes and must look
 
 // ---- scheduling (schedule.cc): with the baton ----
+// This thread is about to touch the interpreter, for that task or (NULL) to drop one.
+void take_over(Worker& worker, mc_task* task) noexcept;
 void hold(Worker& worker, mc_task& task) noexcept;  // this thread is about to run the task's code
 // Home: runs ready tasks. False: the baton has been given away; true: it is this thread's, and either
 // `self` is next or the thread has to stop running tasks.
@@ -134,27 +142,47 @@ void end_task(mc_task& task, mc_status result) noexcept;  // with the baton
 void drop_task(mc_task& task) noexcept;                   // likewise, one that is not to run (again)
 void abandon_task(mc_task& task) noexcept;                // likewise, one that is in a section for good
 void bury(mc_task& task) noexcept;                        // drops its stack
-bool enlist_task(mc_task& task) noexcept;                 // on the list of all tasks; false: shutting down
+bool enlist_task(mc_task& task,
+                 bool also_when_shutting) noexcept;  // on the list of all tasks; false: shutting down
 void forget_task(mc_task& task) noexcept;
 void task_count_down(mc_task& task) noexcept;  // one alive less
 [[noreturn]] void task_main(void* task) noexcept;
 
 // ---- sections (section.cc) ----
 void take_back(mc_task& task) noexcept;       // ends a lent section; keeps the gate
+void forget_options(mc_task& task) noexcept;  // the section of mc_release_with will not be closed
 bool begin_unblock(mc_task& task) noexcept;   // any thread, with a reference: false: nothing to call
 void finish_unblock(mc_task& task) noexcept;  // calls it, drops a reference that begin took
 
 // ---- marks (interrupt.cc) ----
-void notice_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept;  // sets it, makes it look
+// After a mark was set: makes the task look. `claimed`: the mark ended its wait.
+void make_notice(mc_task& task, bool claimed) noexcept;
+// By a task that goes on computing, after a call that did not say what is pending: the host is told.
+void tell_of_marks(const mc_task& task) noexcept;
+
+// ---- drivers (lifecycle.cc) ----
+void start_driving(mc_runtime& rt) noexcept;
 
 // ---- attached threads (attach.cc) ----
-mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout,
+enum class Attach { guest, shutdown };
+mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout, Attach as,
                         mc_task** out) noexcept;
+void restore_thread(const ThreadState& outer) noexcept;  // what it was before it came
+bool comes_home(mc_runtime& rt) noexcept;  // false: the host cannot lend, and this is not its home thread
+const mc_task* attached_to(
+    const mc_runtime& rt) noexcept;  // the innermost task of this thread in it, or NULL
 
 // ---- helpers ----
+[[noreturn]] void die(const char* what, const char* name) noexcept;  // misuse.cc
+
 inline void add(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
     // Relaxed, no read-modify-write: single writer, the holder.
     counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+// By the last but one, which shuts down: nobody else is left.
+inline bool alone(const mc_runtime& rt) noexcept {
+    return rt.unbound.load(std::memory_order_seq_cst) + rt.attached.load(std::memory_order_seq_cst) <= 1;
 }
 
 // The task that may make calls which need the baton, or NULL.
@@ -163,22 +191,41 @@ inline mc_task* holder_task() noexcept {
     return task && !task->in_section() ? task : nullptr;
 }
 
-// For the time of a hook: releases are inline, suspensions refused.
+// For the time of a hook that runs with the baton, on the thread of this task (or NULL): releases are inline,
+// suspensions refused. The task may be amid its acquire: for the hook it is in no section.
 class HookScope {
 public:
-    explicit HookScope(mc_task* task) noexcept : task_(task), gate_(task ? task->gate_now() : 0) {
-        if (task_) task_->set_gate(gate_ | gate::kHook);
+    explicit HookScope(mc_task* task) noexcept : task_(task) {
+        if (!task_) return;
+        gate_ = task_->gate_now() & kReplaced;
+        site_ = task_->site;
+        task_->set_gate((task_->gate_now() & ~kReplaced) | gate::kHook);
     }
     ~HookScope() {
-        if (task_) task_->set_gate(gate_);
+        if (!task_) return;
+        task_->set_gate((task_->gate_now() & ~kReplaced) | gate_);
+        task_->site = site_;
     }
     HookScope(const HookScope&) = delete;
     HookScope& operator=(const HookScope&) = delete;
 
 private:
+    static constexpr std::uint32_t kReplaced = gate::kDepth | gate::kInline | gate::kHook;
+
     mc_task* task_;
-    std::uint32_t gate_;
+    std::uint32_t gate_ = 0;
+    mc_site* site_ = nullptr;
 };
+
+// Calls a function of the host's. `noexcept` alone would end the process as well, but not say where.
+template <class Function, class... Arguments>
+auto call_hook(const char* name, Function* function, Arguments... arguments) noexcept {
+    try {
+        return function(arguments...);
+    } catch (...) {
+        die("an exception or pthread_exit left the hook", name);
+    }
+}
 
 // ---- options (options.cc) ----
 // Copies a versioned struct, defaults beyond a smaller one. False: its size is 0, or the tail of a larger one
@@ -188,6 +235,5 @@ bool read_options(void* to, std::uint32_t to_size, const void* from) noexcept;
 // ---- misuse (misuse.cc) ----
 void report(mc_runtime* rt, mc_status status, const mc_site* site, const char* task, const char* format,
             ...) noexcept __attribute__((format(printf, 5, 6)));
-[[noreturn]] void die(const char* what, const char* name) noexcept;
 
 }  // namespace mc

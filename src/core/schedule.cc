@@ -60,7 +60,12 @@ bool ends_unrun(const mc_task& task) noexcept {
 
 void drop_task(mc_task& task) noexcept {
     if (task.started) stop_waiting(task);
-    end_task(task, MC_ECANCELED);
+    {
+        // The destroy hook runs on this thread, which may be another task's.
+        HookScope scope(this_thread().task);
+        take_over(*this_thread().worker, nullptr);
+        end_task(task, MC_ECANCELED);
+    }
     bury(task);
 }
 
@@ -70,34 +75,37 @@ bool must_go_home(const mc_runtime& rt) noexcept {
            rt.drivers.load(std::memory_order_relaxed) == 0;
 }
 
-void hold(Worker& worker, mc_task& task) noexcept {
-    mc_runtime& rt = task.rt;
+void take_over(Worker& worker, mc_task* task) noexcept {
+    mc_runtime& rt = *worker.rt;
     unblock_signals(worker);
-    task.state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
     // Relaxed: a reset that is seen late delays attention by one slice.
     if (rt.attention_sent.load(std::memory_order_relaxed))
         rt.attention_sent.store(false, std::memory_order_relaxed);
-    if (rt.last_seat != worker.seat.id) {
-        rt.last_seat = worker.seat.id;
-        const bool first = rt.last_thread == 0;
-        const bool other_thread = rt.last_thread != thread_number();
-        rt.last_thread = thread_number();
-        if (other_thread && !first) add(rt.handoffs, 1);
-        if (rt.host.taken || rt.host.attention) {
-            if (rt.host.taken && other_thread) {
-                HookScope scope(&task);
-                rt.host.taken(rt.host.self, &task);
-            }
-            std::lock_guard lock(rt.attention_mutex);
-            rt.attention_seat = worker.seat.id;
-        }
+    if (rt.last_seat == worker.seat.id) return;
+    rt.last_seat = worker.seat.id;
+    const bool first = rt.last_thread == 0;
+    const bool other_thread = rt.last_thread != thread_number();
+    rt.last_thread = thread_number();
+    if (other_thread && !first) add(rt.handoffs, 1);
+    if (!rt.host.taken && !rt.host.attention) return;
+    if (rt.host.taken && other_thread) {
+        HookScope scope(task);
+        call_hook("taken", rt.host.taken, rt.host.self, task);
     }
+    std::lock_guard lock(rt.attention_mutex);
+    rt.attention_seat = worker.seat.id;
+}
+
+void hold(Worker& worker, mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
+    task.state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
+    take_over(worker, &task);
     if (rt.loaded != &task) {
         mc_task* from = rt.loaded;
         rt.loaded = &task;
         if (rt.host.switched) {
             HookScope scope(&task);
-            rt.host.switched(rt.host.self, from, &task);
+            call_hook("switched", rt.host.switched, rt.host.self, from, &task);
         }
     }
 }
@@ -167,7 +175,7 @@ void leave_straggler(mc_task& task) noexcept {
     // The stack is dropped, not unwound; nothing of the runtime is touched from here on but by home.
     Worker& worker = *task.worker;
     worker.dead = &task;
-    worker.lost_baton = true;
+    worker.lost_baton = worker.straggled = true;
     Fiber::exit_to(task.fiber, worker.home);
 }
 
@@ -175,6 +183,7 @@ void task_main(void* argument) noexcept {
     mc_task& task = *static_cast<mc_task*>(argument);
     arrive(task);
     task.started = true;
+    tell_of_marks(task);
     try {
         task.fn(task.arg);
     } catch (...) {
@@ -218,7 +227,7 @@ void deliver(ReactorWait* fired) noexcept {
     while (fired) {
         ReactorWait* following = fired->next_fired;  // the wait may be used again once its task is posted
         mc_task& task = *static_cast<mc_task*>(fired->owner);
-        if (fired == &task.section_timer) {
+        if (fired == &task.section.timer) {
             fired->next_fired = unblocks;
             unblocks = fired;
         } else {
@@ -249,13 +258,10 @@ extern "C" {
 mc_status mc_task_yield(void) {
     mc_task* task = holder_task();
     if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook))) return MC_EPERM;
-    const std::uint32_t marks = task->wakeup.marks();
-    if (marks & wait::CANCEL) return MC_ECANCELED;
-    if (marks & wait::INTERRUPT) return MC_EINTR;
     mc_runtime& rt = task->rt;
-    if (!rt.baton.anybody_waits() && !must_go_home(rt)) return MC_OK;
-    yield_to_others(*task);
-    return MC_OK;
+    // First, also with a mark pending: one that yields for ever must not keep the others from their turn.
+    if (rt.baton.anybody_waits() || must_go_home(rt)) yield_to_others(*task);
+    return status_of_mark(task->wakeup.marks());
 }
 
 mc_status mc_checkpoint(void) {
@@ -270,10 +276,7 @@ mc_status mc_checkpoint(void) {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
         if (rt.baton.due() || must_go_home(rt)) yield_to_others(*task);
     }
-    const std::uint32_t marks = task->wakeup.marks();
-    if (marks & wait::CANCEL) return MC_ECANCELED;
-    if (marks & wait::INTERRUPT) return MC_EINTR;
-    return MC_OK;
+    return status_of_mark(task->wakeup.marks());
 }
 
 }  // extern "C"

@@ -60,28 +60,82 @@ void open_slow(mc_task& task, mc_site* site) noexcept {
                "mc_release nested 65,535 deep: releases without their acquires");
 }
 
-// Disarms what mc_release_with armed.
-void close_options(mc_task& task) noexcept {
-    if (task.deadline != kForever) {
-        reactor_cancel(task.section_timer);
-        task.deadline = kForever;
-    }
+bool claim_deadline(ReactorWait& self) {
+    mc_task& task = *static_cast<mc_task*>(self.owner);
+    task.wakeup.mark(wait::DEADLINE, 0, wait::CANCELLED);
+    return begin_unblock(task);
+}
+
+// For an unblock that is due already, but must not be called by this thread.
+bool claim_now(ReactorWait& self) { return begin_unblock(*static_cast<mc_task*>(self.owner)); }
+
+void arm_timer(mc_task& task, std::uint64_t when, bool (*claim)(ReactorWait&)) noexcept {
+    ReactorWait& timer = task.section.timer;
+    timer.claim = claim;
+    timer.owner = &task;
+    timer.deadline = when;
+    timer.ready = 0;
+    // Without memory for the timer a deadline still counts; only nobody unblocks the section.
+    if (reactor_add(timer) == MC_OK && !reactor_has_poller()) task.rt.baton.ask_for_poller();
+}
+
+void arm_options(mc_task& task, const SectionOptions& options) noexcept {
+    static_cast<SectionOptions&>(task.section) = options;
+    // Publishes the line above to begin_unblock. seq_cst, as there and for the marks: either whoever sets a
+    // mark finds this armed, or the look at the marks that follows sees it.
+    if (options.unblock) task.section.unblock_state.store(unblock::ARMED, std::memory_order_seq_cst);
+    if (options.deadline != kForever) arm_timer(task, options.deadline, claim_deadline);
+}
+
+// Afterwards nobody calls the unblock function. True: nobody had.
+bool disarm_options(mc_task& task) noexcept {
+    reactor_cancel(task.section.timer);
     std::uint32_t state = unblock::ARMED;
-    if (!task.unblock_state.compare_exchange_strong(state, unblock::NONE, std::memory_order_acq_rel)) {
+    std::atomic<std::uint32_t>& word = task.section.unblock_state;
+    const bool unused = word.compare_exchange_strong(state, unblock::NONE, std::memory_order_acq_rel);
+    if (!unused) {
         while (state == unblock::RUNNING) {
-            futex_wait(task.unblock_state, unblock::RUNNING, kForever);
-            state = task.unblock_state.load(std::memory_order_acquire);  // what unblock did is visible
+            futex_wait(word, unblock::RUNNING, kForever);
+            state = word.load(std::memory_order_acquire);  // what unblock did is visible
         }
-        task.unblock_state.store(unblock::NONE, std::memory_order_relaxed);  // nobody else writes NONE
+        word.store(unblock::NONE, std::memory_order_relaxed);  // nobody else writes NONE
     }
     task.wakeup.clear(wait::DEADLINE);
-    task.options_level = 0;
+    task.section.level = 0;
+    task.section.deadline = kForever;
+    return unused;
+}
+
+// By the outermost release of a callback, while the section that it is called back from has options: those
+// rest until this one is closed. False: no memory.
+bool stow_options(mc_task& task) noexcept {
+    try {
+        task.outer_options.push_back(task.section);
+    } catch (...) {
+        return false;
+    }
+    if (!disarm_options(task)) task.outer_options.back().unblock = nullptr;
+    return true;
+}
+
+// The end of a section that mc_release_with opened.
+void close_options(mc_task& task) noexcept {
+    disarm_options(task);
+    if (task.outer_options.empty()) return;
+    const SectionOptions outer = task.outer_options.back();
+    task.outer_options.pop_back();
+    arm_options(task, outer);
+    // What came meanwhile found the inner section only.
+    if (outer.unblock && (task.wakeup.marks() & (wait::INTERRUPT | wait::CANCEL))) {
+        reactor_cancel(task.section.timer);
+        arm_timer(task, 1, claim_now);
+    }
 }
 
 // What became pending in the section is for the host to raise once the native function has returned.
-[[gnu::noinline]] void tell_of_mark(mc_task* task) noexcept {
+[[gnu::noinline]] void tell_of_marks_slow(mc_task* task) noexcept {
     KeepErrno keep;
-    call_attention(task->rt);
+    tell_of_marks(*task);
 }
 
 [[gnu::noinline]] mc_status acquire_slow(mc_task* task, mc_site* site) noexcept {
@@ -103,23 +157,22 @@ void close_options(mc_task& task) noexcept {
         task->set_gate(task->gate_now() - 1);
     }
     const mc_status status = pending_status(*task);
-    if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) call_attention(task->rt);
-    if (task->options_level == task->entered.size() + 1) close_options(*task);
+    tell_of_marks(*task);
+    if (task->section.level == task->entered.size() + 1) close_options(*task);
     return status;
-}
-
-bool claim_deadline(ReactorWait& self) {
-    mc_task& task = *static_cast<mc_task*>(self.owner);
-    task.wakeup.mark(wait::DEADLINE, 0, wait::CANCELLED);
-    return begin_unblock(task);
 }
 
 }  // namespace
 
+void forget_options(mc_task& task) noexcept {
+    task.outer_options.clear();
+    if (task.section.level != 0) disarm_options(task);
+}
+
 mc_status pending_status(const mc_task& task) noexcept {
     const std::uint32_t marks = task.wakeup.marks();
     if (marks & (wait::CANCEL | wait::DEADLINE)) return MC_ECANCELED;
-    if (task.deadline != kForever && now_ns() >= task.deadline) return MC_ECANCELED;
+    if (task.section.deadline != kForever && now_ns() >= task.section.deadline) return MC_ECANCELED;
     return marks & wait::INTERRUPT ? MC_EINTR : MC_OK;
 }
 
@@ -149,17 +202,18 @@ void take_back(mc_task& task) noexcept {
 
 bool begin_unblock(mc_task& task) noexcept {
     std::uint32_t armed = unblock::ARMED;
-    // acq_rel: sees the function that arming published.
-    if (!task.unblock_state.compare_exchange_strong(armed, unblock::RUNNING, std::memory_order_acq_rel))
+    // seq_cst: see arm_options; it also sees the function that arming published.
+    if (!task.section.unblock_state.compare_exchange_strong(armed, unblock::RUNNING,
+                                                            std::memory_order_seq_cst))
         return false;
     mc_task_ref(&task);
     return true;
 }
 
 void finish_unblock(mc_task& task) noexcept {
-    task.unblock_fn(task.unblock_arg);
-    task.unblock_state.store(unblock::DONE, std::memory_order_release);
-    futex_wake_one(task.unblock_state);
+    call_hook("unblock", task.section.unblock, task.section.unblock_arg);
+    task.section.unblock_state.store(unblock::DONE, std::memory_order_release);
+    futex_wake_one(task.section.unblock_state);
     mc_task_unref(&task);
 }
 
@@ -185,11 +239,11 @@ void section_acquire(mc_site* site) noexcept {
     mc_task* task = tls_state.task;
     if (!task) return;
     const std::uint32_t gate = task->gate_now();
-    if (task->options_level == 0 && (gate == (1 | gate::kInline) ||
+    if (task->section.level == 0 && (gate == (1 | gate::kInline) ||
                                      (gate == 1 && task->rt.baton.reclaim(task->worker->seat)))) [[likely]] {
         task->set_gate(0);
         if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
-            tell_of_mark(task);
+            tell_of_marks_slow(task);
     } else {
         acquire_slow(task, site);
     }
@@ -204,36 +258,29 @@ mc_status section_release_with(mc_site* site, const mc_section_options* given) n
     mc_task* task = tls_state.task;
     if (!task) return MC_OK;
     mc_section_options options = MC_SECTION_OPTIONS_INIT;
+    KeepErrno keep;
     const bool valid = !given || read_options(&options, sizeof options, given);
     const bool known = valid && !(options.flags & ~MC_SECTION_MIGRATABLE);
-    const bool outermost = !task->in_section();
-    if (known && outermost && given && task->options_level == 0) {
-        KeepErrno keep;
-        task->options_level = static_cast<std::uint32_t>(task->entered.size()) + 1;
-        task->unblock_fn = options.unblock;
-        task->unblock_arg = options.unblock_arg;
-        // Release: publishes the two lines above to begin_unblock.
-        if (options.unblock) task->unblock_state.store(unblock::ARMED, std::memory_order_release);
-        if (options.deadline != 0 && options.deadline != kForever) {
-            task->deadline = deadline_after(options.deadline);
-            task->section_timer.claim = claim_deadline;
-            task->section_timer.owner = task;
-            task->section_timer.deadline = task->deadline;
-            task->section_timer.ready = 0;
-            // Without memory for the timer the deadline still counts; only nobody unblocks the section.
-            if (reactor_add(task->section_timer) == MC_OK && !reactor_has_poller())
-                task->rt.baton.ask_for_poller();
-        }
+    bool no_room = false;
+    if (known && given && !task->in_section()) {
+        const auto level = static_cast<std::uint32_t>(task->entered.size()) + 1;
+        no_room = task->section.level != 0 && !stow_options(*task);
+        const bool timed = options.deadline != 0 && options.deadline != kForever;
+        if (!no_room)
+            arm_options(*task, {level, options.unblock, options.unblock_arg,
+                                timed ? deadline_after(options.deadline) : kForever});
     }
-    const mc_status pending = pending_status(*task);
+    const mc_status pending = pending_status(*task);  // only now: what comes later finds the unblock armed
     section_release(site);
+    // Nobody looks after the reactor where the baton is kept, unless an idle thread is told to.
+    if ((task->gate_now() & gate::kInline) && task->rt.baton.asked_for_poller()) task->rt.baton.rouse_any();
     if (!known) {
         report(&task->rt, MC_EINVAL, site, task->name,
                "mc_release_with: %s in mc_section_options; the section is open without options",
                valid ? "unknown flags" : "a wrong size or a nonzero unknown tail");
         return MC_EINVAL;
     }
-    return pending;
+    return no_room ? MC_ENOMEM : pending;
 }
 
 mc_status section_cancelled() noexcept {
@@ -254,6 +301,7 @@ mc_status section_enter() noexcept {
     if (!(gate & gate::kInline) && !task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
     task->set_gate(task->gate_now() & ~(gate::kDepth | gate::kInline));
     task->state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
+    tell_of_marks(*task);
     return MC_OK;
 }
 
@@ -271,7 +319,11 @@ mc_status section_leave() noexcept {
     task->site = outer.site;
     const std::uint32_t scopes = task->gate_now();
     task->set_gate(scopes | (outer.gate & (gate::kDepth | gate::kInline)));
-    if (!(outer.gate & gate::kInline)) task->rt.baton.lend(task->worker->seat);
+    if (outer.gate & gate::kInline) return MC_OK;
+    if (scopes & gate::kAtomic)
+        task->set_gate(task->gate_now() | gate::kInline);  // opened in the callback and open still
+    else
+        task->rt.baton.lend(task->worker->seat);
     return MC_OK;
 }
 

@@ -19,14 +19,18 @@ void cancel_all(mc_runtime& rt, mc_task* but) noexcept {
                 if (task != but && !(task->wakeup.marks() & wait::CANCEL)) next = mc_task_ref(task);
         }
         if (!next) return;
-        notice_mark(*next, wait::CANCEL, wait::CANCELLED);
+        make_notice(*next, next->wakeup.mark(wait::CANCEL, wait::kAnyKind, wait::CANCELLED));
         mc_task_unref(next);
     }
 }
 
-// Waits, suspended, until no unbound task is left or the time is over.
-void wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline) noexcept {
-    while (rt.unbound.load(std::memory_order_seq_cst) != 0 && now_ns() < deadline) {
+// How long a visitor waits for the baton beyond its timeout.
+constexpr std::uint64_t kPatience = 100'000'000;
+
+// Waits, suspended, until nobody else is left or the time is over. False: after that the visitor did not get
+// the baton back, and is attached no more.
+bool wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline, bool visitor) noexcept {
+    while (!alone(rt) && now_ns() < deadline) {
         me.seat = &me.worker->seat;
         me.returning = false;
         me.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // published by arm
@@ -37,16 +41,20 @@ void wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline) noexcep
             me.wakeup.mark(pending, 0, wait::CANCELLED);
             continue;
         }
+        bool back = true;
         rt.shutdown_waiter.store(&me, std::memory_order_seq_cst);
-        // The last task may have ended before it could see the waiter.
-        if (rt.unbound.load(std::memory_order_seq_cst) == 0 &&
-            me.wakeup.claim(1u << wait::JOIN, wait::JOINED))
+        // The last one may have ended before it could see the waiter.
+        if (alone(rt) && me.wakeup.claim(1u << wait::JOIN, wait::JOINED))
             me.worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);
+        else if (visitor)
+            back = suspend_or_give_up(me, deadline, later(deadline, kPatience));
         else
             suspend(me, deadline);
         rt.shutdown_waiter.store(nullptr, std::memory_order_seq_cst);
+        if (!back) return false;
         me.wakeup.mark(pending, 0, wait::CANCELLED);
     }
+    return true;
 }
 
 // With the baton, after `closed`: whatever still waits in the line ends. A ready task is dropped, a thread
@@ -89,6 +97,7 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
 }  // namespace
 
 void end_straggler(mc_task& task) noexcept {
+    forget_options(task);
     if (!task.bound) leave_straggler(task);
     for (;;) pause();  // the thread's own stack: there is nowhere to go
 }
@@ -97,37 +106,60 @@ void end_straggler(mc_task& task) noexcept {
 
 using namespace mc;
 
+static mc_status not_reached(mc_runtime& rt) noexcept {
+    report(
+        &rt, MC_ETIMEDOUT, nullptr, nullptr,
+        "mc_runtime_shutdown: a task computes and does not reach mc_checkpoint; it goes on, and nothing was "
+        "given up: try again");
+    return MC_ETIMEDOUT;
+}
+
 extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
     mc_task* me = this_thread().task;
-    if (me && &me->rt == &rt && !me->bound) return MC_EDEADLK;
-    if (me && me->holds_baton() && &me->rt != &rt) return MC_EPERM;
-    if (me && &me->rt == &rt && !me->holds_baton()) return MC_EPERM;
+    const mc_task* mine = attached_to(rt);
+    if (mine && !mine->bound) return MC_EDEADLK;
+    // Attached to another runtime in a section of this one, or in a hook.
+    if ((mine && mine != me) || (mine && (mine->gate_now() & gate::kHook))) return MC_EPERM;
+    if (mine && !mine->holds_baton()) {
+        mc_status status = section_enter();
+        if (status != MC_OK) return status;
+        status = mc_runtime_shutdown(runtime, timeout);
+        section_leave();
+        return status;
+    }
     {
         std::lock_guard lock(rt.mutex);
         if (rt.closed.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
         rt.shutting.store(true, std::memory_order_seq_cst);
     }
     const std::uint64_t deadline = deadline_after(timeout);
-    const bool visitor = !me || &me->rt != &rt;
+    const bool visitor = !mine;
+    const ThreadState outer = this_thread();
     cancel_all(rt, visitor ? nullptr : me);
     if (visitor) {
         // Drives the runtime for as long as this takes. A holder that never lets go ends the attempt.
         mc_task_options options = MC_TASK_OPTIONS_INIT;
         options.name = "shutdown";
-        const std::uint64_t patience = timeout < 100'000'000 ? 100'000'000 : timeout;
-        const mc_status status = attach_thread(rt, options, patience, nullptr);
-        if (status != MC_OK) {
-            report(
-                &rt, status, nullptr, nullptr,
-                "mc_runtime_shutdown: a task computes and does not reach mc_checkpoint; nothing was ended");
-            return status;
-        }
+        const std::uint64_t patience = timeout < kPatience ? kPatience : timeout;
+        const mc_status status = attach_thread(rt, options, patience, Attach::shutdown, nullptr);
+        if (status == MC_ETIMEDOUT) return not_reached(rt);
+        if (status != MC_OK) return status;
         me = this_thread().task;
     }
     cancel_all(rt, me);
-    wait_for_tasks(rt, *me, deadline);
+    mc_task_ref(me);
+    if (!wait_for_tasks(rt, *me, deadline, visitor)) {
+        forget_task(*me);
+        rt.attached.fetch_sub(1, std::memory_order_seq_cst);
+        restore_thread(outer);
+        rt.drivers.fetch_sub(1, std::memory_order_seq_cst);  // the last one: noticed at the next switch
+        rt.baton.leave_poller();
+        mc_task_unref(me);
+        return not_reached(rt);
+    }
+    mc_task_unref(me);
 
     rt.closed.store(true, std::memory_order_seq_cst);
     empty_line(rt, *me);

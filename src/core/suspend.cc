@@ -25,6 +25,7 @@ bool drive_alone(Worker& worker, mc_task& task) noexcept {
     }
     stand_in->seat.drives = true;
     stand_in->signals_blocked = false;
+    stand_in->outer = worker.outer;
     bool own_turn = false;
     if (rt.baton.try_take(stand_in->seat)) {
         worker.stand_in = stand_in;
@@ -39,8 +40,9 @@ bool drive_alone(Worker& worker, mc_task& task) noexcept {
     return own_turn;
 }
 
-// By an attached thread that holds the baton: the others' turn, until its own.
-void wait_bound(mc_task& task, std::uint64_t deadline, bool queued) noexcept {
+// By an attached thread that holds the baton: the others' turn, until its own. False: `give_up_at` passed
+// before its turn came. Then it is out, and the task is the line's to drop: nothing of it may be touched.
+bool wait_bound(mc_task& task, std::uint64_t deadline, bool queued, std::uint64_t give_up_at) noexcept {
     mc_runtime& rt = task.rt;
     Worker& worker = *task.worker;
     auto posted = [&] { return queued || task.wakeup.claimed(); };
@@ -54,8 +56,14 @@ void wait_bound(mc_task& task, std::uint64_t deadline, bool queued) noexcept {
         if (rt.stranded()) {
             if (drive_alone(worker, task)) break;
         } else if (now_ns() >= deadline && task.wakeup.claim(wait::kAnyKind, wait::TIME)) {
-            deadline = kForever;
-            rt.baton.post(&task);
+            if (give_up_at == kForever) {
+                deadline = kForever;
+                rt.baton.post(&task);
+            } else if (rt.baton.acquire(worker.seat, task, give_up_at)) {
+                break;
+            } else {
+                return false;
+            }
         }
     }
     worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
@@ -63,6 +71,7 @@ void wait_bound(mc_task& task, std::uint64_t deadline, bool queued) noexcept {
     this_thread().task = &task;
     start_clock(task);
     hold(worker, task);
+    return true;
 }
 
 // The target has not ended: leaves its list.
@@ -82,12 +91,6 @@ mc_status status_of(const mc_task& task) noexcept {
         case wait::CANCELLED: return MC_ECANCELED;
         default: return MC_OK;
     }
-}
-
-mc_status status_of_mark(std::uint32_t mark) noexcept {
-    if (mark & wait::CANCEL) return MC_ECANCELED;
-    if (mark & wait::INTERRUPT) return MC_EINTR;
-    return MC_OK;
 }
 
 bool claim_for_reactor(ReactorWait& self) {
@@ -121,7 +124,11 @@ bool disarm(mc_task& task, wait::Reason reason) noexcept {
 // Arms for `kind`, registers what the reactor is needed for, suspends.
 mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int fd, std::uint32_t events,
                    std::uint32_t* ready) noexcept {
-    if (const std::uint32_t mark = arm(task, kind)) return status_of_mark(mark);
+    if (const std::uint32_t mark = arm(task, kind)) {
+        // One that goes on suspending with a mark pending must not keep the others from their turn.
+        if (!(mark & wait::PERMIT) && (task.rt.baton.due() || must_go_home(task.rt))) yield_to_others(task);
+        return status_of_mark(mark);
+    }
     // An attached thread keeps time itself.
     const bool reactor = fd >= 0 || (deadline != kForever && !task.bound);
     if (reactor) {
@@ -147,6 +154,7 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
     if (reactor) reactor_cancel(task.reactor_wait);
     const mc_status status = status_of(task);
     if (status == MC_OK && ready) *ready = task.reactor_wait.ready;
+    if (status == MC_OK || status == MC_ETIMEDOUT) tell_of_marks(task);
     return status;
 }
 
@@ -158,17 +166,20 @@ void stop_waiting(mc_task& task) noexcept {
 }
 
 std::uint64_t deadline_after(std::uint64_t duration) noexcept {
-    if (duration == MC_FOREVER) return kForever;
-    const std::uint64_t now = now_ns();
-    return duration < kForever - now ? now + duration : kForever;
+    return duration == MC_FOREVER ? kForever : later(now_ns(), duration);
 }
 
 void suspend(mc_task& task, std::uint64_t deadline) noexcept {
     task.state.store(MC_TASK_SUSPENDED, std::memory_order_relaxed);
     if (task.bound)
-        wait_bound(task, deadline, false);
+        wait_bound(task, deadline, false, kForever);
     else
         schedule_away(task);
+}
+
+bool suspend_or_give_up(mc_task& task, std::uint64_t deadline, std::uint64_t give_up_at) noexcept {
+    task.state.store(MC_TASK_SUSPENDED, std::memory_order_relaxed);
+    return wait_bound(task, deadline, false, give_up_at);
 }
 
 void yield_to_others(mc_task& task) noexcept {
@@ -179,7 +190,7 @@ void yield_to_others(mc_task& task) noexcept {
         task.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // the grant reads it later
         rt.baton.drain();
         rt.baton.push(&task);
-        wait_bound(task, kForever, true);
+        wait_bound(task, kForever, true, kForever);
     } else {
         task.seat = nullptr;
         rt.baton.drain();

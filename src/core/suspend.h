@@ -11,6 +11,10 @@ namespace mc {
 // task.wakeup.reason() says why.
 void suspend(mc_task& task, std::uint64_t deadline) noexcept;
 
+// The same for a bound task, which may fail to get the baton back after `deadline`, until `give_up_at`.
+// False: then it is no task any more; whoever drops its node frees it.
+bool suspend_or_give_up(mc_task& task, std::uint64_t deadline, std::uint64_t give_up_at) noexcept;
+
 // By the holder: a suspended task that will not run again forgets what it waited for.
 void stop_waiting(mc_task& task) noexcept;
 
@@ -19,5 +23,12 @@ void yield_to_others(mc_task& task) noexcept;
 
 // now + duration, without overflow.
 std::uint64_t deadline_after(std::uint64_t duration) noexcept;
+
+// What a call that suspends, or could, answers for the marks.
+inline mc_status status_of_mark(std::uint32_t marks) noexcept {
+    if (marks & wait::CANCEL) return MC_ECANCELED;
+    if (marks & wait::INTERRUPT) return MC_EINTR;
+    return MC_OK;
+}
 
 }  // namespace mc

@@ -41,6 +41,14 @@ namespace unblock {
 enum State : std::uint32_t { NONE, ARMED, RUNNING, DONE };
 }
 
+// What mc_release_with gave a section. `level`: 1 + how many mc_enter were open then; 0: no such section.
+struct SectionOptions {
+    std::uint32_t level = 0;
+    void (*unblock)(void*) = nullptr;
+    void* unblock_arg = nullptr;
+    std::uint64_t deadline = UINT64_MAX;  // absolute
+};
+
 }  // namespace mc
 
 struct mc_task : mc::NodeT {
@@ -63,16 +71,14 @@ struct mc_task : mc::NodeT {
     mc::Wakeup<mc::RealSys> wakeup;
     mc::ReactorWait reactor_wait;
 
-    // The open section.
+    // The open section. `section` is read by others only after they have set unblock_state to RUNNING.
     mc_site* site = nullptr;
-    void (*unblock_fn)(void*) = nullptr;
-    void* unblock_arg = nullptr;
-    std::atomic<std::uint32_t> unblock_state{mc::unblock::NONE};
-    mc::ReactorWait section_timer;
-    std::uint64_t deadline = UINT64_MAX;  // of the section, absolute
-    std::uint32_t options_level = 0;      // 1 + how many mc_enter were open when it was opened by
-                                          // mc_release_with; 0: it was not
-    std::vector<mc::Entered> entered;     // the sections that mc_enter left, outermost first
+    struct Section : mc::SectionOptions {
+        std::atomic<std::uint32_t> unblock_state{mc::unblock::NONE};
+        mc::ReactorWait timer;
+    } section;
+    std::vector<mc::Entered> entered;               // the sections that mc_enter left, outermost first
+    std::vector<mc::SectionOptions> outer_options;  // of those, while a callback's section has its own
 
     std::vector<std::uint8_t> scopes;  // kinds, outermost first
 

@@ -42,8 +42,9 @@ Worker* new_worker(mc_runtime& rt) noexcept {
     } while (id == 0);
     worker->seat.id = id;
     worker->seat.drives = worker->seat.carrier = false;
-    worker->lost_baton = worker->called_home = false;
+    worker->lost_baton = worker->straggled = worker->called_home = false;
     worker->stand_in = nullptr;
+    worker->outer = {};
     worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody else knows the seat
     return worker;
 }
@@ -101,9 +102,24 @@ static void start_ahead(mc_runtime& rt) noexcept {
     rt.baton.room_for_carrier();  // somebody may have been refused its place
 }
 
+static void give_place_back(mc_runtime& rt) noexcept {
+    std::lock_guard lock(rt.mutex);
+    rt.places.fetch_sub(1, std::memory_order_seq_cst);
+    rt.place_free.notify_all();
+}
+
+static void count_thread(mc_runtime& rt) noexcept {
+    // Relaxed: statistics.
+    const std::uint32_t now = rt.threads.fetch_add(1, std::memory_order_relaxed) + 1;
+    std::uint32_t peak = rt.threads_peak.load(std::memory_order_relaxed);
+    while (now > peak && !rt.threads_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+    }
+}
+
 static void carrier_main(void* argument) {
     Worker& me = *static_cast<Worker*>(argument);
     mc_runtime& rt = *me.rt;
+    count_thread(rt);
     start_ahead(rt);
     char title[32];
     std::snprintf(title, sizeof title, "%.11s/%u", rt.name, static_cast<unsigned>(me.seat.id));
@@ -112,22 +128,19 @@ static void carrier_main(void* argument) {
     me.signals_blocked = true;  // inherited from launch_carrier
     overflow_enter_thread();
     me.home.adopt_thread();
-    if (rt.thread_start) rt.thread_start(rt.hooks_arg);
+    if (rt.thread_start) call_hook("thread_start", rt.thread_start, rt.hooks_arg);
 
     bool holds = rt.baton.acquire_as_carrier(me.seat);
     rt.threads_starting.fetch_sub(1, std::memory_order_relaxed);
     for (; holds; holds = rt.baton.acquire_as_carrier(me.seat)) drive(me, nullptr);
 
-    if (rt.thread_stop) rt.thread_stop(rt.hooks_arg);
+    if (rt.thread_stop && !me.straggled) call_hook("thread_stop", rt.thread_stop, rt.hooks_arg);
     me.home.forget_thread();
     overflow_leave_thread();
     this_thread().worker = nullptr;
     retire_worker(me);
-    {
-        std::lock_guard lock(rt.mutex);
-        rt.threads.fetch_sub(1, std::memory_order_seq_cst);
-        rt.thread_ended.notify_all();
-    }
+    rt.threads.fetch_sub(1, std::memory_order_relaxed);  // statistics
+    give_place_back(rt);
     rt.baton.room_for_carrier();
     runtime_unref(rt);
 }
@@ -138,11 +151,15 @@ using namespace mc;
 
 SeatT* mc_runtime::prepare_carrier() noexcept {
     if (closed.load(std::memory_order_relaxed)) return nullptr;
-    // seq_cst: counted before it is looked for, see mc_runtime_destroy.
-    const std::uint32_t now = threads.fetch_add(1, std::memory_order_seq_cst) + 1;
-    Worker* worker = now <= max_threads ? new_worker(*this) : nullptr;
+    // Never above the limit, not even for a moment: somebody else would be refused a place that is free.
+    std::uint32_t taken = places.load(std::memory_order_relaxed);  // the CAS validates it
+    do {
+        if (taken >= max_threads) return nullptr;
+        // seq_cst: counted before it is looked for, see mc_runtime_destroy.
+    } while (!places.compare_exchange_weak(taken, taken + 1, std::memory_order_seq_cst));
+    Worker* worker = new_worker(*this);
     if (!worker) {
-        threads.fetch_sub(1, std::memory_order_seq_cst);
+        give_place_back(*this);
         return nullptr;
     }
     worker->seat.carrier = true;
@@ -165,16 +182,12 @@ bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
         runtime_unref(*this);
         return false;
     }
-    const std::uint32_t now = threads.load(std::memory_order_relaxed);
-    std::uint32_t peak = threads_peak.load(std::memory_order_relaxed);  // statistics
-    while (now > peak && !threads_peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-    }
     return true;
 }
 
 void mc_runtime::discard_carrier(SeatT& seat) noexcept {
     retire_worker(*static_cast<Worker*>(seat.owner));
-    threads.fetch_sub(1, std::memory_order_seq_cst);
+    give_place_back(*this);
 }
 
 bool mc_runtime::should_leave(bool drives) noexcept {
@@ -184,14 +197,14 @@ bool mc_runtime::should_leave(bool drives) noexcept {
 }
 
 bool mc_runtime::stranded() noexcept {
-    return threads.load(std::memory_order_relaxed) == 0 && !runner.load(std::memory_order_relaxed) &&
+    return places.load(std::memory_order_relaxed) == 0 && !runner.load(std::memory_order_relaxed) &&
            baton.has_work() && word::state(baton.peek()) == word::FREE;
 }
 
 bool mc_runtime::may_lend() noexcept {
     if (!host.may_lend) return true;
     HookScope scope(this_thread().task);
-    return host.may_lend(host.self) != 0;
+    return call_hook("may_lend", host.may_lend, host.self) != 0;
 }
 
 void mc_runtime::attention(std::uint32_t holder) noexcept {
@@ -200,19 +213,22 @@ void mc_runtime::attention(std::uint32_t holder) noexcept {
     if (attention_sent.exchange(true, std::memory_order_seq_cst)) return;
     std::lock_guard lock(attention_mutex);
     if (attention_seat == holder)
-        host.attention(host.self);
+        call_hook("attention", host.attention, host.self);
     else
         attention_sent.store(false, std::memory_order_seq_cst);  // it changes hands now: ask again
 }
 
 void mc_runtime::dropped(NodeT& node) noexcept {
+    Worker& worker = *static_cast<Worker*>(node.seat->owner);
+    if (&node == &worker.node) return retire_worker(worker);  // of a runner that left
     mc_task& task = static_cast<mc_task&>(node);
     if (Worker* stand_in = task.worker->stand_in) {
         // Its thread runs other tasks for want of carriers. It holds the baton again before it looks.
         stand_in->called_home = true;
         return;
     }
-    // An attach that timed out: the node was its task, and nobody else knows it.
+    // A wait that timed out, of a thread that attached or shuts down: nobody else knows the task.
+    if (loaded == &task) loaded = nullptr;
     retire_worker(*task.worker);
     mc_task_unref(&task);
 }

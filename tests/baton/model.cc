@@ -167,6 +167,12 @@ bool Model::stranded() noexcept {
 }
 
 void Model::dropped(Node& node) noexcept {
+    Worker& owner = *static_cast<Worker*>(node.seat->owner);
+    if (&node == &owner.node) {
+        world_.check(owner.seat.state.raw() == seat::GONE, "a runner was dropped that waits");
+        retire(owner);
+        return;
+    }
     Task& task = static_cast<Task&>(node);
     if (Worker* stand_in = task.worker->stand_in) {
         stand_in->called_home = true;
@@ -194,23 +200,44 @@ void Model::runner_main() {
     Worker& worker = new_worker("runner");
     worker.seat.drives = worker.seat.carrier = true;
     runner_ = &worker;
-    ++drivers_;
-    baton_.acquire(worker.seat, worker.node, kForever);
-    hold(worker);
-    bool holding = true;
+    start_driving();
+    bool holding = baton_.try_take(worker.seat) || baton_.acquire_as_carrier(worker.seat);
+    if (holding) hold(worker);
     while (holding && !should_leave(true)) {
         holding = drive(worker, nullptr);
         if (holding) continue;
         holding = baton_.acquire_as_carrier(worker.seat);
         if (holding) hold(worker);
     }
-    if (!holding) {
-        baton_.acquire(worker.seat, worker.node, kForever);
-        hold(worker);
+    bool left_behind = false;
+    if (!holding && drivers_ == 1) {
+        leaving_ = &worker;
+        world_.point();
+        holding = baton_.acquire(worker.seat, worker.node, kForever);
+        leaving_ = nullptr;
+        left_behind = !holding;
+        if (holding) hold(worker);
     }
     runner_ = nullptr;
-    leave(worker);
+    if (holding) {
+        leave(worker);
+    } else {
+        --drivers_;
+        baton_.leave_poller();
+        if (!left_behind) retire(worker);
+    }
     runner_done_ = true;
+}
+
+void Model::start_driving() {
+    ++drivers_;
+    world_.point();
+    if (leaving_) leaving_->seat.wake();
+}
+
+bool Model::waits_in_vain(const Seat& seat) noexcept {
+    world_.point();
+    return leaving_ && &leaving_->seat == &seat && drivers_ > 1;
 }
 
 // By a driver that holds.
@@ -244,8 +271,7 @@ void Model::attached_main(unsigned number) {
         task->seat = &worker->seat;
         const bool hurried = plan_.short_waits && attempt < 3;
         const std::uint64_t until = hurried ? world_.now() + world_.random().below(100'000) : kForever;
-        ++drivers_;
-        world_.point();
+        start_driving();
         if (baton_.acquire(worker->seat, *task, until)) break;
         --drivers_;
         task->ended = true;

@@ -73,6 +73,7 @@ public:
     bool may_lend() noexcept override;
     void attention(std::uint32_t) noexcept override {}
     bool should_leave(bool drives) noexcept override;
+    bool waits_in_vain(const Seat&) noexcept override;
     bool stranded() noexcept override;
     bool needs_poller() noexcept override { return false; }
     void dropped(Node& node) noexcept override;
@@ -94,6 +95,7 @@ private:
     void run_task(Worker& worker, Task& task);
     bool may_suspend_step(Worker& worker, Task& task);
     void section(Worker& worker, Task& task);
+    void start_driving();
     void leave(Worker& worker);
     void wait_bound(Worker& worker, Task& task, std::uint64_t deadline, bool queued);
     bool drive_alone(Worker& worker, Task& task);
@@ -130,6 +132,7 @@ private:
     unsigned named_ = 0;
     std::uint32_t next_seat_ = 0;
     Worker* runner_ = nullptr;
+    Worker* leaving_ = nullptr;  // the runner, while it waits for the baton to leave
     Task* joiner_ = nullptr;
     bool runner_done_ = true;
     bool closed_ = false;

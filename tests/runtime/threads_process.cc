@@ -96,14 +96,14 @@ TEST(ThreadsDeathTest, IdleOnesBeyondTheKeptEndAfterTheTimeout) {
 TEST(ThreadsDeathTest, TheKeptOnesStay) {
     MC_CHILD({
         mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
-        options.keep_idle_threads = 8;
+        options.keep_idle_threads = 64;  // more than there are
         options.idle_timeout = 1;
         Runtime runtime(options);
         widen(runtime, 6);
         const uint64_t threads = runtime.stats().threads;
         EXPECT_GE(threads, 6u);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // many timeouts
-        EXPECT_EQ(threads, runtime.stats().threads);
+        EXPECT_LE(threads, runtime.stats().threads);                 // one may have been on its way
     });
 }
 
