@@ -77,7 +77,7 @@ typedef struct mc_section_options {
                                 a running unblock. */
     void *unblock_arg;
     uint64_t deadline;  /* nanoseconds from the call; 0 or MC_NONE: none */
-    const void *handle; /* the object the section works on, for checked mode; or NULL */
+    const void *handle; /* the object the section works on, or NULL; for a checked mode to come */
 } mc_section_options;
 
 #define MC_SECTION_OPTIONS_INIT \
@@ -121,15 +121,23 @@ void(mc_support)(uint32_t flags);
 #pragma GCC visibility pop
 #endif
 
+#if defined(__GNUC__)
+#define MC_EXT_INLINE_ static __inline__ __attribute__((unused, always_inline))
+#else
+#define MC_EXT_INLINE_ static
+#endif
+
 #if defined(MC_DISABLE)
+
+MC_EXT_INLINE_ mc_status mc_ext_ok_(void) { return MC_OK; }
 
 #define mc_release() ((void)0)
 #define mc_acquire() ((void)0)
-#define mc_enter() (+MC_OK)
-#define mc_leave() (+MC_OK)
-#define mc_release_with(options) ((void)(options), +MC_OK)
-#define mc_acquire_status() (+MC_OK)
-#define mc_cancelled() (+MC_OK)
+#define mc_enter() mc_ext_ok_()
+#define mc_leave() mc_ext_ok_()
+#define mc_release_with(options) ((void)(options), mc_ext_ok_())
+#define mc_acquire_status() mc_ext_ok_()
+#define mc_cancelled() mc_ext_ok_()
 #define mc_support(flags) ((void)(flags))
 
 #else
@@ -169,8 +177,6 @@ extern "C"
 extern
 #endif
     __attribute__((visibility("default"))) const struct mc_api_1 *mc_ext_slot_1;
-
-#define MC_EXT_INLINE_ static __inline__ __attribute__((unused, always_inline))
 
 /* Acquire: pairs with the release store by which a runtime publishes its table. */
 MC_EXT_INLINE_ const struct mc_api_1 *mc_ext_api_(void) {
@@ -220,12 +226,15 @@ MC_EXT_INLINE_ void mc_ext_support_(struct mc_site *site, uint32_t flags) {
 #define mc_acquire() __extension__({ MC_SITE_; mc_ext_acquire_(&mc_site_here_); })
 
 /* Inside a section of any depth: takes the baton for a callback into the interpreter; mc_leave
- * restores the section and its depth. MC_EPERM outside a section, or without a matching mc_enter. */
+ * restores the section and its depth. MC_EPERM outside a section, or without a matching mc_enter.
+ * The callback may open sections of its own; while one of those is opened by mc_release_with, the
+ * options of the outer one rest. */
 #define mc_enter() mc_ext_enter_()
 #define mc_leave() mc_ext_leave_()
 
 /* mc_release with options (NULL: defaults). MC_EINTR or MC_ECANCELED when one was already pending:
- * skip the work. MC_EINVAL for bad options. The section is open in every case: still acquire. */
+ * skip the work. MC_EINVAL, MC_ENOMEM: the options are bad or find no room, and do not count. The
+ * section is open in every case: still acquire. */
 #define mc_release_with(options) \
     __extension__({ MC_SITE_; mc_ext_release_with_(&mc_site_here_, (options)); })
 

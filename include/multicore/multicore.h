@@ -71,12 +71,12 @@ typedef struct mc_host {
      * when it has ended), load `to` (never NULL). With the baton. Not called for a lend that nobody
      * took. */
     void (*switched)(void *self, mc_task *from, mc_task *to);
-    /* Asked, with the baton, before a lend is first taken by another thread: nonzero if the
-     * interpreter can go on with other tasks now. */
+    /* Asked, with the baton, before a lend is first given to or taken by another thread: nonzero if the
+     * interpreter can go on with other tasks now. Zero: that section is inline. */
     int (*may_lend)(void *self);
-    /* Any thread, at most once until the next checkpoint: somebody waits, or an interrupt is pending.
-     * Make the holder reach mc_checkpoint soon. The thread last named by `taken` does not end
-     * meanwhile. */
+    /* Any thread, at most once until the next checkpoint or until other code gets its turn: somebody
+     * waits, or an interrupt is pending. Make the holder reach mc_checkpoint soon. The thread last
+     * named by `taken` does not end meanwhile. Must not call this library but for mc_now. */
     void (*attention)(void *self);
     /* Forked child whose runner does not exist, after the last task; default exit(0). */
     void (*orphan)(void *self);
@@ -121,8 +121,8 @@ typedef struct mc_runtime_options {
     const char *name;           /* for messages and thread names; copied */
     const mc_host *host;        /* copied; NULL: MC_HOST_INIT */
     void (*misuse)(void *arg, const mc_misuse *report); /* any thread; default: a line on stderr */
-    void (*thread_start)(void *arg);                    /* first and last thing on every carrier */
-    void (*thread_stop)(void *arg);
+    void (*thread_start)(void *arg); /* first and last thing on every carrier; */
+    void (*thread_stop)(void *arg);  /* not the last of one whose section outlived the shutdown */
     void *arg; /* for the three above */
 } mc_runtime_options;
 
@@ -159,9 +159,13 @@ mc_status mc_runtime_run(mc_runtime *runtime);
  * async-signal-safe. */
 void mc_runtime_stop(mc_runtime *runtime);
 
-/* Ends the runtime: no new tasks, the rest cancelled, then abandoned, then stragglers (tasks whose
- * section has not ended) parked for good; their number goes to the misuse handler. MC_OK: all ended;
- * MC_ETIMEDOUT: some were parked; MC_EDEADLK from an unbound task of it. Any other thread. */
+/* Ends the runtime: no new tasks and attachments, the rest cancelled; waits for them, attached threads
+ * included, until `timeout`; then parks stragglers (tasks whose section has not ended) for good, which
+ * stay what they were: their destroy function does not run. Their number goes to the misuse handler.
+ * MC_OK: all ended. MC_ETIMEDOUT: some were parked; or a task computes without a checkpoint, then nothing
+ * was parked, the handler says so, and the call may be made again. MC_EDEADLK from an unbound task of it.
+ * MC_EPERM in a hook. MC_ESHUTDOWN: done before. Any other thread; one without the baton waits up to
+ * 100 ms for it beyond the timeout. */
 mc_status mc_runtime_shutdown(mc_runtime *runtime, uint64_t timeout);
 
 /* Frees all but stragglers. MC_EBUSY while anything else is alive: a task, a thread that runs it or
@@ -186,7 +190,7 @@ typedef struct mc_task_options {
     const char *name;    /* copied, at most 31 bytes kept; default "task N" */
     void *data;
     void (*destroy)(void *data); /* once, with the baton, when the task has ended, however it ended
-                                    and whatever references remain */
+                                    and whatever references remain; a hook like those of mc_host */
 } mc_task_options;
 
 #define MC_TASK_OPTIONS_INIT \
@@ -208,9 +212,11 @@ enum { MC_READABLE = 1, MC_WRITABLE = 2 };
 
 /* Makes this thread a bound task that holds the baton; waits for it up to `timeout` (MC_ETIMEDOUT).
  * Attaching again nests by count. MC_EPERM on a thread that holds the baton of another runtime;
- * MC_ENOTSUP for a host that cannot lend, off its home thread; MC_ESHUTDOWN. */
+ * MC_ENOTSUP for a host that cannot lend, off its home thread (the first that ran or attached); MC_EPERM
+ * in a section of this runtime (there mc_enter is the way back in); MC_ESHUTDOWN, also when that begins
+ * while this waits. */
 mc_status mc_attach(mc_runtime *runtime, const mc_task_options *options, uint64_t timeout, mc_task **out);
-mc_status mc_detach(void); /* needs the baton */
+mc_status mc_detach(void); /* needs the baton; MC_EPERM in a hook too */
 
 /* MC_HOST_OWN_SCHEDULER: a task whose stack the host owns. */
 mc_status mc_task_adopt(mc_runtime *runtime, const mc_task_options *options, mc_task **out);
@@ -231,7 +237,10 @@ mc_status mc_task_park(uint64_t timeout); /* until unparked: MC_OK; MC_ETIMEDOUT
 mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t *ready); /* MC_ETIMEDOUT */
 mc_status mc_task_join(mc_task *task, uint64_t timeout); /* MC_OK: it ended; MC_ETIMEDOUT, MC_EDEADLK */
 
-mc_status mc_task_unpark(mc_task *task); /* any thread, async-signal-safe */
+/* Any thread, and signal handlers: but where the task can only run on a thread that has yet to be started,
+ * this starts it, which is not async-signal-safe. It is where a thread runs the runtime or an idle carrier
+ * is left (keep_idle_threads). */
+mc_status mc_task_unpark(mc_task *task);
 mc_status mc_task_result(mc_task *task); /* how it ended; MC_EAGAIN while alive. Any thread */
 
 /* Makes the task notice: MC_EINTR from what suspends it and from its next checkpoint, until it takes

@@ -27,6 +27,12 @@ int use_all(void (*unblock)(void *), void *arg) {
 
     sum += mc_release_with(&options);
     sum += mc_acquire_status();
+
+    mc_release_with(&options); /* the answers may be left alone */
+    mc_enter();
+    mc_leave();
+    mc_cancelled();
+    mc_acquire_status();
     statements(sum);
     return sum == MC_EINTR ? 1 : 0;
 }
