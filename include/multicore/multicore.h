@@ -121,8 +121,10 @@ typedef struct mc_runtime_options {
     const char *name;           /* for messages and thread names; copied */
     const mc_host *host;        /* copied; NULL: MC_HOST_INIT */
     void (*misuse)(void *arg, const mc_misuse *report); /* any thread; default: a line on stderr */
-    void (*thread_start)(void *arg); /* the first thing on every carrier */
-    void (*thread_stop)(void *arg);  /* the last, but where a section outlived the shutdown */
+    /* The first and the last thing on every carrier; but not the last on one whose section outlived the
+     * shutdown. */
+    void (*thread_start)(void *arg);
+    void (*thread_stop)(void *arg);
     void *arg; /* for the three above */
 } mc_runtime_options;
 
