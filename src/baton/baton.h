@@ -41,7 +41,8 @@ public:
     virtual bool should_leave(bool drives) noexcept = 0;             // a waiting carrier: has it to end
     virtual bool waits_in_vain(const Seat<Sys>& seat) noexcept = 0;  // the thread needs the baton no more
     virtual bool stranded() noexcept = 0;                            // ready tasks, but no carrier can be had
-    virtual bool needs_poller() noexcept = 0;                        // the reactor waits and nobody polls
+    virtual bool needs_poller() noexcept = 0;           // the reactor waits and nobody polls
+    virtual void seek_poller_elsewhere() noexcept = 0;  // for what waits there for other runtimes
     // With the baton: a node left the line whose thread does not wait (any more, or just now).
     virtual void dropped(Node<Sys>& node) noexcept = 0;
     virtual void woke() noexcept = 0;  // any thread: a sleeping thread was woken
@@ -168,6 +169,10 @@ public:
         if (line_.ready_tasks() > 0) rouse_watcher(true);
         return head;
     }
+    // By the holder: takes a node from the line that somebody has posted, or is about to.
+    void take_out(NodeT& node) noexcept;
+    // By the holder: nodes whose threads have given up leave the line.
+    void drop_gone() noexcept;
     // Has the line or the inbox a ready task, or the inbox a thread? Any thread; racy.
     bool has_work() noexcept;
 
@@ -180,10 +185,6 @@ public:
     bool anybody_waits() const noexcept {
         return !line_.empty() || hint_.load(std::memory_order_relaxed) != 0;
     }
-    void remove(NodeT* node) noexcept {
-        drain();
-        if (node->linked) line_.remove(node);
-    }
 
     // Any thread, async-signal-safe but for client.start_carrier: the node became runnable.
     void post(NodeT* node) noexcept;
@@ -195,12 +196,15 @@ public:
     void rouse_for_poll() noexcept;
 
     // Any thread: one that waits looks again, and looks after the reactor before it sleeps.
-    void rouse_any() noexcept;
+    bool rouse_any() noexcept;
     void rouse_all() noexcept;
     // Any thread: one more carrier could be started now than a moment ago.
     void room_for_carrier() noexcept;
     // By a thread that leaves the runtime and may have been the reactor's poller.
     void leave_poller() noexcept;
+    bool seek_poller() noexcept;
+    // By the holder: is the reactor's poller still asked for? If not, the hint goes.
+    bool poller_wanted() noexcept;
 
     void set_times(const BatonTimes& times) noexcept { times_ = times; }
     word::Word peek() const noexcept { return word_.load(std::memory_order_seq_cst); }
@@ -212,7 +216,6 @@ private:
     void lend_refused() noexcept;
     void retake_lend(SeatT& me, word::Word lent) noexcept;
     void drain_slow() noexcept;
-    void take_out(NodeT& node) noexcept;
     bool takeable(const SeatT& me, word::Word w) noexcept;
     bool on_its_way(NodeT& head, SeatT& thread) noexcept;
     bool head_due(NodeT* head, std::uint64_t now) noexcept;
@@ -227,6 +230,7 @@ private:
     template <class Posted>
     bool wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted, bool own_node) noexcept;
     bool stop_waiting(SeatT& me) noexcept;
+    void pass_poller_on() noexcept;
     bool can_work(const SeatT& me) noexcept;
     bool free(SeatT& me) noexcept;
     void put_back(SeatT& me, word::Word lent) noexcept;

@@ -36,7 +36,10 @@ bool Baton<Sys>::try_take(SeatT& me) noexcept {
         put_back(me, w);
         return false;
     }
-    if (word::state(w) == word::PAUSED && has_work()) rouse_watcher(false);  // nobody watched in the pause
+    if (word::state(w) == word::PAUSED) {  // nobody watched meanwhile
+        if (has_work()) rouse_watcher(false);
+        if (times_.attention && !line_.empty()) rouse_all();
+    }
     return true;
 }
 
@@ -185,18 +188,26 @@ bool Baton<Sys>::start_carrier() noexcept {
 
 template <class Sys>
 void Baton<Sys>::rouse_for_poll() noexcept {
-    if (!client_.needs_poller())
-        hint_.fetch_and(~static_cast<std::uint32_t>(kPoll), std::memory_order_seq_cst);
-    else if (!rouse())
-        rouse_any();
+    if (!poller_wanted()) return;
+    if (!rouse()) rouse_any();
 }
 
+// The hint goes first: a role that is given up after the look is asked for anew.
 template <class Sys>
-void Baton<Sys>::rouse_any() noexcept {
-    if (SeatT* standby = standby_.load(std::memory_order_seq_cst))
-        wake(*standby);
-    else
-        serve_wish(idle_.rouse_any());
+bool Baton<Sys>::poller_wanted() noexcept {
+    poller_found();
+    if (!client_.needs_poller()) return false;
+    ask_for_poller();
+    return true;
+}
+
+// False: there is none.
+template <class Sys>
+bool Baton<Sys>::rouse_any() noexcept {
+    if (SeatT* standby = standby_.load(std::memory_order_seq_cst)) return wake(*standby);
+    const auto [found, open] = idle_.rouse_any();
+    serve_wish(open);
+    return found;
 }
 
 template <class Sys>
@@ -361,15 +372,19 @@ GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
 }
 
 template <class Sys>
-template <class StillNone>
-void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
+void Baton<Sys>::drop_gone() noexcept {
     drain();
-    // Nobody looks at the line for long: what has timed out goes now.
     for (NodeT* node = line_.front(); node;) {
         NodeT* following = node->next;
         drop_if_gone(*node);
         node = following;
     }
+}
+
+template <class Sys>
+template <class StillNone>
+void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
+    drop_gone();  // nobody looks at the line for long
     const word::Word paused = word::with(word_.load(std::memory_order_relaxed), word::PAUSED, 0);
     word_.store(paused, std::memory_order_seq_cst);
     // A driver that arrived before the store saw HELD and queued.

@@ -27,7 +27,27 @@ bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
 // The poller's role may have been this thread's.
 template <class Sys>
 void Baton<Sys>::leave_poller() noexcept {
-    if (client_.needs_poller()) rouse_any();
+    if (!client_.needs_poller()) return;
+    seek_poller();
+    client_.seek_poller_elsewhere();
+}
+
+// True: a thread is awake that will see to the role, before it sleeps.
+template <class Sys>
+bool Baton<Sys>::seek_poller() noexcept {
+    ask_for_poller();
+    Sys::heavy_fence();  // as in post: a holder sees it at its next release, switch or checkpoint. L1
+    const word::State now = word::state(word_.load(std::memory_order_seq_cst));
+    if (now == word::HELD || now == word::PAUSED) return false;
+    return rouse_any() || rouse();
+}
+
+// By a thread that got the baton and polls no more.
+template <class Sys>
+void Baton<Sys>::pass_poller_on() noexcept {
+    if (!client_.needs_poller()) return;
+    ask_for_poller();
+    client_.seek_poller_elsewhere();
 }
 
 template <class Sys>
@@ -70,7 +90,9 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         }
         // Once somebody else has posted the node, it is in the line for good.
         std::uint64_t block_until = queued && !own_node ? kForever : until;
-        if (queued && times_.attention) {
+        // In a pause nobody computes, and whoever ends it wakes all.
+        if (queued && times_.attention &&
+            word::state(word_.load(std::memory_order_relaxed)) != word::PAUSED) {
             const std::uint64_t tick = later(now, ask ? times_.slice : slice_of(node));
             if (tick < block_until) block_until = tick;
         }
@@ -92,7 +114,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         if (!me.granted()) serve_wish(open_wish);  // who holds looks itself
     }
     me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
-    if (client_.needs_poller()) ask_for_poller();
+    pass_poller_on();
     return true;
 }
 
@@ -194,7 +216,9 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             me.look_again();
             continue;
         }
-        const bool surplus = me.carrier && !me.drives && !standby;
+        // One of those to keep has no time limit: it is listed, and whoever is listed beyond them later has one.
+        const bool surplus =
+            me.carrier && !me.drives && !standby && idle_.more_than(times_.keep_idle - 1);
         std::uint64_t until = kForever;
         if (watch)
             until = later(now, times_.slice);
@@ -204,7 +228,9 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         if (me.look_again()) {
             spin_until = spin_end();
             idle_since = Sys::now();
-        } else if (surplus && Sys::now() >= until && idle_.remove_surplus(me, times_.keep_idle - 1)) {
+        } else if (surplus && Sys::now() >= until) {
+            idle_since = Sys::now();
+            if (!idle_.remove_surplus(me, times_.keep_idle - 1)) continue;
             // Nobody can rouse it any more. What it was roused for just before it sees in `work`.
             if (!can_work(me) && stop_waiting(me)) {
                 holding = false;
@@ -221,10 +247,7 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
     }
     watching_.store(false, std::memory_order_relaxed);
-    if (!holding)
-        leave_poller();
-    else if (client_.needs_poller())
-        ask_for_poller();
+    holding ? pass_poller_on() : leave_poller();
     return holding;
 }
 

@@ -27,7 +27,7 @@ public:
             head_ = &seat;
             seat.idle_listed = true;
             seat.idle_can_run = can_run;
-            if (can_run) ++carriers_;
+            if (can_run) count_carriers(+1);
         }
         return unlock();
     }
@@ -42,10 +42,15 @@ public:
     // more, as there may have been a wish that it could have served.
     bool remove_surplus(Seat<Sys>& seat, std::uint32_t keep) noexcept {
         lock();
-        const bool surplus = seat.idle_listed && carriers_ > keep;
+        const bool surplus = seat.idle_listed && more_than(keep);
         if (surplus) unlink(seat);
         unlock();
         return surplus;
+    }
+
+    // Are more carriers listed than that? Racy.
+    bool more_than(std::uint32_t keep) const noexcept {
+        return carriers_.load(std::memory_order_relaxed) > keep;  // a number of its own
     }
 
     // Wakes one listed carrier, and makes it the standby if there is none.
@@ -61,13 +66,14 @@ public:
     }
 
     // Wakes one listed thread of any kind.
-    bool rouse_any() noexcept {
+    Roused rouse_any() noexcept {
         lock();
-        if (Seat<Sys>* seat = head_) {
+        Seat<Sys>* seat = head_;
+        if (seat) {
             unlink(*seat);
             seat->wake();
         }
-        return unlock();
+        return {seat != nullptr, unlock()};
     }
 
     // Wakes all.
@@ -124,7 +130,12 @@ private:
         if (seat.idle_next) seat.idle_next->idle_prev = seat.idle_prev;
         seat.idle_next = seat.idle_prev = nullptr;
         seat.idle_listed = false;
-        if (seat.idle_can_run) --carriers_;
+        if (seat.idle_can_run) count_carriers(-1);
+    }
+
+    void count_carriers(int by) noexcept {
+        carriers_.store(carriers_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(by),
+                        std::memory_order_relaxed);
     }
 
     bool try_lock() noexcept { return !lock_.exchange(true, std::memory_order_seq_cst); }
@@ -143,7 +154,7 @@ private:
     std::uint32_t granted_ = 0;                               // of these, seen to
     typename Sys::template Atomic<Seat<Sys>*>& standby_;
     Seat<Sys>* head_ = nullptr;
-    std::uint32_t carriers_ = 0;
+    typename Sys::template Atomic<std::uint32_t> carriers_{0};  // written with the lock
 };
 
 }  // namespace mc

@@ -67,7 +67,10 @@ public:
         }
     }
 
-    void clear(std::uint32_t mark) noexcept { word_.fetch_and(~mark, std::memory_order_seq_cst); }
+    // Those of the marks that were set.
+    std::uint32_t clear(std::uint32_t marks) noexcept {
+        return word_.fetch_and(~marks, std::memory_order_seq_cst) & marks;
+    }
 
     // seq_cst, which costs a load nothing on x86: one that follows an arming elsewhere must not miss a mark
     // whose setter did not see that. The marks carry no data that is read without the baton.

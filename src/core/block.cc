@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sched.h>
 
-#include "core/registry.h"
 #include "core/worker.h"
 
 namespace mc {
@@ -25,10 +24,8 @@ void RealSys::block(Seat<RealSys>& seat, std::uint64_t until) noexcept {
     if (seat.state.load(std::memory_order_seq_cst) == seat::PARKED) fired = reactor_poll(until);
     seat.polling.store(false, std::memory_order_seq_cst);
     reactor_drop_role();
+    // If this thread does not poll again, it sees to it that another one does (leave_poller, pass_poller_on).
     deliver(fired);
-    // This thread may now take its baton and keep it for long. Its own runtime is asked to find another
-    // poller when that happens; the others are asked here.
-    if (reactor_waits() != 0) rouse_other_runtimes(rt);
 }
 
 void RealSys::unblock(Seat<RealSys>& seat) noexcept {

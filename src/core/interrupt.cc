@@ -4,13 +4,18 @@
 
 namespace mc {
 
-void make_notice(mc_task& task, bool claimed) noexcept {
-    if (claimed) {
-        make_ready(task);
-        return;
-    }
+Noticed set_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept {
+    if (task.wakeup.mark(mark, wait::kAnyKind, reason)) return Noticed::woken;
     // It runs, waits for its turn, or is in a section. A task that does this to itself does not block.
-    if (&task != this_thread().task && begin_unblock(task)) finish_unblock(task);
+    if (&task != this_thread().task && begin_unblock(task)) return Noticed::unblocked;
+    return Noticed::marked;
+}
+
+void make_notice(mc_task& task, Noticed noticed) noexcept {
+    if (noticed == Noticed::woken) return make_ready(task);
+    if (noticed == Noticed::unblocked) finish_unblock(task);
+    // Pairs with the acquire that looks at the marks once it has the baton back, without a fence.
+    RealSys::heavy_fence();
     if (task.state.load(std::memory_order_relaxed) == MC_TASK_RUNNING) call_attention(task.rt);
 }
 
@@ -27,15 +32,15 @@ extern "C" {
 
 mc_status mc_task_interrupt(mc_task* task, void* payload) {
     if (!task) return MC_EINVAL;
-    bool claimed = false;
+    Noticed noticed{};
     {
         std::lock_guard lock(task->rt.mutex);
         if (!task->listed) return MC_EINVAL;
         if (task->wakeup.marks() & wait::INTERRUPT) return MC_EBUSY;  // set and cleared under the mutex
         task->payload = payload;
-        claimed = task->wakeup.mark(wait::INTERRUPT, wait::kAnyKind, wait::INTERRUPTED);
+        noticed = set_mark(*task, wait::INTERRUPT, wait::INTERRUPTED);
     }
-    make_notice(*task, claimed);
+    make_notice(*task, noticed);
     return MC_OK;
 }
 

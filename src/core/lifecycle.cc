@@ -242,6 +242,15 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
             return rt.places.load(std::memory_order_seq_cst) <= rt.stragglers.load(std::memory_order_seq_cst);
         });
     }
+    // Nobody looks at the line any more: what has timed out there goes now.
+    if (Worker* last = new_worker(rt)) {
+        last->seat.drives = true;
+        if (rt.baton.try_take(last->seat)) {
+            rt.baton.drop_gone();
+            rt.baton.pause(last->seat, [] { return true; });
+        }
+        retire_worker(*last);
+    }
     runtime_unref(rt);
     return MC_OK;
 }

@@ -82,10 +82,13 @@ void unregister_runtime(mc_runtime& rt) noexcept {
     }
 }
 
-void rouse_other_runtimes(mc_runtime& but) noexcept {
+void seek_poller_in_others(mc_runtime& but) noexcept {
     std::lock_guard lock(registry_mutex());
-    for (mc_runtime* rt = first_runtime; rt; rt = rt->registry_next)
-        if (rt != &but) rt->baton.rouse_any();
+    for (mc_runtime* rt = first_runtime; rt && but.needs_poller(); rt = rt->registry_next) {
+        // Relaxed: whoever adds a wait looks for a poller after that.
+        if (rt == &but || rt->waits.load(std::memory_order_relaxed) == 0) continue;
+        if (rt->baton.seek_poller()) return;
+    }
 }
 
 mc_status publish_api(const char** here, const char** other) noexcept {

@@ -9,8 +9,8 @@ namespace mc {
 void register_runtime(mc_runtime& rt) noexcept;
 void unregister_runtime(mc_runtime& rt) noexcept;
 
-// Wakes one idle thread of each other runtime, so that one of them polls the reactor.
-void rouse_other_runtimes(mc_runtime& but) noexcept;
+// The reactor has no poller: one is sought in those other runtimes that wait for something there.
+void seek_poller_in_others(mc_runtime& but) noexcept;
 
 // Publishes the table for extensions, once. MC_EBUSY: another copy of the library did; the names of both
 // files.

@@ -73,6 +73,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<std::uint64_t> unbound{0};   // unbound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> attached{0};  // bound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> spawned{0}, named{0};
+    std::atomic<std::uint32_t> waits{0};  // of its tasks, in the reactor; some may be over
     std::atomic<std::uint64_t> home{
         0};  // the thread that came first, if only that one may touch the interpreter
     std::atomic<bool> runner_straggles{false};
@@ -85,11 +86,13 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<mc::SeatT*> runner{nullptr};
     std::atomic<mc::SeatT*> leaving{nullptr};  // the runner's, while it waits for the baton to leave
     std::atomic<mc_task*> shutdown_waiter{nullptr};
+    std::atomic<mc_task*> closer{nullptr};  // the task that shuts down; after `closed` only that may suspend
     std::atomic<std::uint32_t> refs{1};  // one for the host, one per carrier and per task
 
-    std::mutex mutex;  // tasks, free_workers, payloads
+    std::mutex mutex;  // tasks, free_workers, shutdown_runs, payloads
     mc_task* tasks = nullptr;
     mc::Worker* free_workers = nullptr;
+    bool shutdown_runs = false;
     std::condition_variable place_free;
     mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
 
@@ -107,6 +110,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     bool waits_in_vain(const mc::SeatT& seat) noexcept override;
     bool stranded() noexcept override;
     bool needs_poller() noexcept override;
+    void seek_poller_elsewhere() noexcept override;
     void dropped(mc::NodeT& node) noexcept override;
     void woke() noexcept override { wakes.fetch_add(1, std::memory_order_relaxed); }  // a counter
 };
@@ -155,8 +159,10 @@ bool begin_unblock(mc_task& task) noexcept;   // any thread, with a reference: f
 void finish_unblock(mc_task& task) noexcept;  // calls it, drops a reference that begin took
 
 // ---- marks (interrupt.cc) ----
-// After a mark was set: makes the task look. `claimed`: the mark ended its wait.
-void make_notice(mc_task& task, bool claimed) noexcept;
+// Sets a mark; and then, with no lock held, makes the task look.
+enum class Noticed { woken, unblocked, marked };
+[[nodiscard]] Noticed set_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept;
+void make_notice(mc_task& task, Noticed noticed) noexcept;
 // By a task that goes on computing, after a call that did not say what is pending: the host is told.
 void tell_of_marks(const mc_task& task) noexcept;
 

@@ -6,6 +6,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <ctime>
 
+#include "core/registry.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 
@@ -209,10 +210,7 @@ void make_ready(mc_task& task, bool maybe_in_signal_handler) noexcept {
 }
 
 void poll_reactor(mc_runtime& rt) noexcept {
-    if (!rt.needs_poller()) {
-        rt.baton.poller_found();
-        return;
-    }
+    if (!rt.baton.poller_wanted()) return;
     const std::uint64_t now = now_ns();
     if (now - rt.last_poll < kPollInterval) return;
     rt.last_poll = now;
@@ -250,6 +248,8 @@ void deliver(ReactorWait* fired) noexcept {
 }  // namespace mc
 
 using namespace mc;
+
+void mc_runtime::seek_poller_elsewhere() noexcept { seek_poller_in_others(*this); }
 
 bool mc_runtime::needs_poller() noexcept { return reactor_waits() != 0 && !reactor_has_poller(); }
 

@@ -70,13 +70,12 @@ bool claim_deadline(ReactorWait& self) {
 bool claim_now(ReactorWait& self) { return begin_unblock(*static_cast<mc_task*>(self.owner)); }
 
 void arm_timer(mc_task& task, std::uint64_t when, bool (*claim)(ReactorWait&)) noexcept {
-    ReactorWait& timer = task.section.timer;
+    TaskWait& timer = task.section.timer;
     timer.claim = claim;
     timer.owner = &task;
     timer.deadline = when;
     timer.ready = 0;
-    // Without memory for the timer a deadline still counts; only nobody unblocks the section.
-    if (reactor_add(timer) == MC_OK && !reactor_has_poller()) task.rt.baton.ask_for_poller();
+    (void)start_wait(task, timer);  // without memory a deadline still counts; only nobody unblocks the section
 }
 
 void arm_options(mc_task& task, const SectionOptions& options) noexcept {
@@ -89,7 +88,7 @@ void arm_options(mc_task& task, const SectionOptions& options) noexcept {
 
 // Afterwards nobody calls the unblock function. True: nobody had.
 bool disarm_options(mc_task& task) noexcept {
-    reactor_cancel(task.section.timer);
+    end_wait(task, task.section.timer);
     std::uint32_t state = unblock::ARMED;
     std::atomic<std::uint32_t>& word = task.section.unblock_state;
     const bool unused = word.compare_exchange_strong(state, unblock::NONE, std::memory_order_acq_rel);
@@ -127,7 +126,7 @@ void close_options(mc_task& task) noexcept {
     arm_options(task, outer);
     // What came meanwhile found the inner section only.
     if (outer.unblock && (task.wakeup.marks() & (wait::INTERRUPT | wait::CANCEL))) {
-        reactor_cancel(task.section.timer);
+        end_wait(task, task.section.timer);
         arm_timer(task, 1, claim_now);
     }
 }

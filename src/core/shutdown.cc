@@ -19,7 +19,7 @@ void cancel_all(mc_runtime& rt, mc_task* but) noexcept {
                 if (task != but && !(task->wakeup.marks() & wait::CANCEL)) next = mc_task_ref(task);
         }
         if (!next) return;
-        make_notice(*next, next->wakeup.mark(wait::CANCEL, wait::kAnyKind, wait::CANCELLED));
+        make_notice(*next, set_mark(*next, wait::CANCEL, wait::CANCELLED));
         mc_task_unref(next);
     }
 }
@@ -34,9 +34,9 @@ bool wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline, bool vi
         me.seat = &me.worker->seat;
         me.returning = false;
         me.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // published by arm
-        const std::uint32_t pending = me.wakeup.marks() & (wait::CANCEL | wait::INTERRUPT);
-        me.wakeup.clear(wait::CANCEL | wait::INTERRUPT);  // this wait is not the script's
-        if (me.wakeup.arm(wait::JOIN)) {                  // interrupted just now: once more
+        const std::uint32_t pending =
+            me.wakeup.clear(wait::CANCEL | wait::INTERRUPT);  // this wait is not the script's
+        if (me.wakeup.arm(wait::JOIN)) {                      // interrupted just now: once more
             me.worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody posts it
             me.wakeup.mark(pending, 0, wait::CANCELLED);
             continue;
@@ -66,7 +66,7 @@ void empty_line(mc_runtime& rt, mc_task& me) noexcept {
             rt.baton.pop_front();
             drop_task(static_cast<mc_task&>(*node));
         } else if (rt.baton.asked_for_poller()) {
-            rt.baton.poller_found();
+            rt.baton.poller_found();  // what waits for other runtimes is seen to when this thread leaves
         } else {
             yield_to_others(me);
         }
@@ -84,6 +84,12 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
                 if (task != but) straggler = task;
         }
         if (!straggler) return count;
+        if (!straggler->bound && !straggler->in_section()) {
+            // Whoever ended its wait is about to post it.
+            rt.baton.take_out(*straggler);
+            drop_task(*straggler);
+            continue;
+        }
         ++count;
         const SeatT& seat = straggler->worker->seat;  // a stand-in's is neither: its thread is attached
         if (!straggler->bound && seat.carrier && seat.drives)
@@ -114,6 +120,43 @@ static mc_status not_reached(mc_runtime& rt) noexcept {
     return MC_ETIMEDOUT;
 }
 
+static mc_status end_all(mc_runtime& rt, mc_task* me, bool visitor, uint64_t timeout,
+                         unsigned& stragglers) noexcept {
+    const std::uint64_t deadline = deadline_after(timeout);
+    const ThreadState outer = this_thread();
+    cancel_all(rt, visitor ? nullptr : me);
+    if (visitor) {
+        // Drives the runtime for as long as this takes. A holder that never lets go ends the attempt.
+        mc_task_options options = MC_TASK_OPTIONS_INIT;
+        options.name = "shutdown";
+        const std::uint64_t patience = timeout < kPatience ? kPatience : timeout;
+        const mc_status status = attach_thread(rt, options, patience, Attach::shutdown, nullptr);
+        if (status == MC_ETIMEDOUT) return not_reached(rt);
+        if (status != MC_OK) return status;
+        me = this_thread().task;
+    }
+    cancel_all(rt, me);
+    mc_task_ref(me);
+    const bool holding = wait_for_tasks(rt, *me, deadline, visitor);
+    if (!holding) {
+        forget_task(*me);
+        rt.attached.fetch_sub(1, std::memory_order_seq_cst);
+        restore_thread(outer);
+        rt.drivers.fetch_sub(1, std::memory_order_seq_cst);  // the last one: noticed at the next switch
+        rt.baton.leave_poller();
+    }
+    mc_task_unref(me);
+    if (!holding) return not_reached(rt);
+
+    rt.closer.store(me, std::memory_order_seq_cst);
+    rt.closed.store(true, std::memory_order_seq_cst);
+    empty_line(rt, *me);
+    stragglers = give_up_stragglers(rt, me);
+    rt.baton.rouse_all();
+    if (visitor) mc_detach();
+    return MC_OK;
+}
+
 extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
@@ -132,40 +175,17 @@ extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) 
     {
         std::lock_guard lock(rt.mutex);
         if (rt.closed.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
+        if (rt.shutdown_runs) return MC_EBUSY;
+        rt.shutdown_runs = true;
         rt.shutting.store(true, std::memory_order_seq_cst);
     }
-    const std::uint64_t deadline = deadline_after(timeout);
-    const bool visitor = !mine;
-    const ThreadState outer = this_thread();
-    cancel_all(rt, visitor ? nullptr : me);
-    if (visitor) {
-        // Drives the runtime for as long as this takes. A holder that never lets go ends the attempt.
-        mc_task_options options = MC_TASK_OPTIONS_INIT;
-        options.name = "shutdown";
-        const std::uint64_t patience = timeout < kPatience ? kPatience : timeout;
-        const mc_status status = attach_thread(rt, options, patience, Attach::shutdown, nullptr);
-        if (status == MC_ETIMEDOUT) return not_reached(rt);
-        if (status != MC_OK) return status;
-        me = this_thread().task;
+    unsigned stragglers = 0;
+    const mc_status status = end_all(rt, me, !mine, timeout, stragglers);
+    {
+        std::lock_guard lock(rt.mutex);
+        rt.shutdown_runs = false;
     }
-    cancel_all(rt, me);
-    mc_task_ref(me);
-    if (!wait_for_tasks(rt, *me, deadline, visitor)) {
-        forget_task(*me);
-        rt.attached.fetch_sub(1, std::memory_order_seq_cst);
-        restore_thread(outer);
-        rt.drivers.fetch_sub(1, std::memory_order_seq_cst);  // the last one: noticed at the next switch
-        rt.baton.leave_poller();
-        mc_task_unref(me);
-        return not_reached(rt);
-    }
-    mc_task_unref(me);
-
-    rt.closed.store(true, std::memory_order_seq_cst);
-    empty_line(rt, *me);
-    const unsigned stragglers = give_up_stragglers(rt, me);
-    rt.baton.rouse_all();
-    if (visitor) mc_detach();
+    if (status != MC_OK) return status;
     if (stragglers == 0) return MC_OK;
     report(&rt, MC_ETIMEDOUT, nullptr, nullptr,
            "mc_runtime_shutdown: %u task%s still in a section; %s parked when it ends", stragglers,

@@ -6,6 +6,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "core/suspend.h"
 
+#include "core/section.h"
+
 #include <poll.h>
 #include <sched.h>
 
@@ -46,6 +48,11 @@ bool wait_bound(mc_task& task, std::uint64_t deadline, bool queued, std::uint64_
     mc_runtime& rt = task.rt;
     Worker& worker = *task.worker;
     auto posted = [&] { return queued || task.wakeup.claimed(); };
+    if (rt.closed.load(std::memory_order_seq_cst) && rt.closer.load(std::memory_order_seq_cst) != &task) {
+        // Told to end, and it goes on: it has had its turn.
+        rt.baton.give_up(worker.seat, nullptr);
+        end_straggler(task);
+    }
     stop_clock(task);
     this_thread().task = nullptr;  // what this thread does meanwhile (it may poll) it does without the baton
     const GaveUp gave = rt.baton.give_up(worker.seat, &task);
@@ -132,26 +139,22 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
     // An attached thread keeps time itself.
     const bool reactor = fd >= 0 || (deadline != kForever && !task.bound);
     if (reactor) {
-        ReactorWait& wait = task.reactor_wait;
+        TaskWait& wait = task.reactor_wait;
         wait.claim = claim_for_reactor;
         wait.owner = &task;
         wait.deadline = task.bound ? kForever : deadline;
         wait.fd = fd;
         wait.events = events;
         wait.ready = 0;
-        const mc_status status = reactor_add(wait);
-        if (status != MC_OK) {
-            if (disarm(task, wait::READY)) {
-                if (status != MC_EAGAIN) return status;
-                if (ready) *ready = wait.ready;
-                return MC_OK;
-            }
-        } else if (!reactor_has_poller()) {
-            task.rt.baton.ask_for_poller();
+        const mc_status status = start_wait(task, wait);
+        if (status != MC_OK && disarm(task, wait::READY)) {
+            if (status != MC_EAGAIN) return status;
+            if (ready) *ready = wait.ready;
+            return MC_OK;
         }
     }
     suspend(task, deadline);
-    if (reactor) reactor_cancel(task.reactor_wait);
+    if (reactor) end_wait(task, task.reactor_wait);
     const mc_status status = status_of(task);
     if (status == MC_OK && ready) *ready = task.reactor_wait.ready;
     if (status == MC_OK || status == MC_ETIMEDOUT) tell_of_marks(task);
@@ -161,8 +164,27 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
 }  // namespace
 
 void stop_waiting(mc_task& task) noexcept {
-    reactor_cancel(task.reactor_wait);
+    end_wait(task, task.reactor_wait);
     if (task.joining) stop_joining(task);
+}
+
+mc_status start_wait(mc_task& task, TaskWait& wait) noexcept {
+    // Relaxed: counted before the look for a poller, which the reactor's mutex orders.
+    task.rt.waits.fetch_add(1, std::memory_order_relaxed);
+    wait.counted = true;
+    const mc_status status = reactor_add(wait);
+    if (status != MC_OK)
+        end_wait(task, wait);
+    else if (!reactor_has_poller())
+        task.rt.baton.ask_for_poller();
+    return status;
+}
+
+void end_wait(mc_task& task, TaskWait& wait) noexcept {
+    reactor_cancel(wait);
+    if (!wait.counted) return;
+    wait.counted = false;
+    task.rt.waits.fetch_sub(1, std::memory_order_relaxed);  // a hint
 }
 
 std::uint64_t deadline_after(std::uint64_t duration) noexcept {

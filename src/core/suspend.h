@@ -18,6 +18,10 @@ bool suspend_or_give_up(mc_task& task, std::uint64_t deadline, std::uint64_t giv
 // By the holder: a suspended task that will not run again forgets what it waited for.
 void stop_waiting(mc_task& task) noexcept;
 
+// Has the reactor wait, and sees to it that somebody polls; and the reverse, whether or not it has fired.
+mc_status start_wait(mc_task& task, TaskWait& wait) noexcept;
+void end_wait(mc_task& task, TaskWait& wait) noexcept;
+
 // Goes to the end of the line. By the holder.
 void yield_to_others(mc_task& task) noexcept;
 

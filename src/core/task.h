@@ -41,6 +41,11 @@ namespace unblock {
 enum State : std::uint32_t { NONE, ARMED, RUNNING, DONE };
 }
 
+// What a task has the reactor wait for.
+struct TaskWait : ReactorWait {
+    bool counted = false;  // in mc_runtime::waits
+};
+
 // What mc_release_with gave a section. `level`: 1 + how many mc_enter were open then; 0: no such section.
 struct SectionOptions {
     std::uint32_t level = 0;
@@ -69,13 +74,13 @@ struct mc_task : mc::NodeT {
     std::atomic<std::uint32_t> state{MC_TASK_NEW};
 
     mc::Wakeup<mc::RealSys> wakeup;
-    mc::ReactorWait reactor_wait;
+    mc::TaskWait reactor_wait;
 
     // The open section. `section` is read by others only after they have set unblock_state to RUNNING.
     mc_site* site = nullptr;
     struct Section : mc::SectionOptions {
         std::atomic<std::uint32_t> unblock_state{mc::unblock::NONE};
-        mc::ReactorWait timer;
+        mc::TaskWait timer;
     } section;
     std::vector<mc::Entered> entered;               // the sections that mc_enter left, outermost first
     std::vector<mc::SectionOptions> outer_options;  // of those, while a callback's section has its own

@@ -24,7 +24,7 @@ struct Idle : testing::Test {
 TEST_F(Idle, AnEmptyListHasNobodyToRouse) {
     EXPECT_FALSE(list.rouse_carrier(&blocked).found);
     EXPECT_FALSE(list.rouse_carrier(&blocked).open);  // nobody else wished
-    EXPECT_FALSE(list.rouse_any());
+    EXPECT_FALSE(list.rouse_any().found);
     EXPECT_EQ(nullptr, standby.load());
 }
 

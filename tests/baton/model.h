@@ -76,6 +76,7 @@ public:
     bool waits_in_vain(const Seat&) noexcept override;
     bool stranded() noexcept override;
     bool needs_poller() noexcept override { return false; }
+    void seek_poller_elsewhere() noexcept override {}
     void dropped(Node& node) noexcept override;
     void woke() noexcept override {}
 
