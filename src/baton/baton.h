@@ -41,7 +41,7 @@ public:
     virtual bool should_leave(bool drives) noexcept = 0;             // a waiting carrier: has it to end
     virtual bool waits_in_vain(const Seat<Sys>& seat) noexcept = 0;  // the thread needs the baton no more
     virtual bool stranded() noexcept = 0;                            // ready tasks, but no carrier can be had
-    virtual bool needs_poller() noexcept = 0;           // the reactor waits and nobody polls
+    virtual bool needs_poller() noexcept = 0;                        // the reactor waits and nobody polls
     virtual void seek_poller_elsewhere() noexcept = 0;  // for what waits there for other runtimes
     // With the baton: a node left the line whose thread does not wait (any more, or just now).
     virtual void dropped(Node<Sys>& node) noexcept = 0;

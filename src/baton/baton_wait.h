@@ -216,9 +216,9 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             me.look_again();
             continue;
         }
-        // One of those to keep has no time limit: it is listed, and whoever is listed beyond them later has one.
-        const bool surplus =
-            me.carrier && !me.drives && !standby && idle_.more_than(times_.keep_idle - 1);
+        // One of those to keep has no time limit: it is listed, and whoever is listed beyond them later has
+        // one.
+        const bool surplus = me.carrier && !me.drives && !standby && idle_.more_than(times_.keep_idle - 1);
         std::uint64_t until = kForever;
         if (watch)
             until = later(now, times_.slice);

@@ -87,7 +87,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<mc::SeatT*> leaving{nullptr};  // the runner's, while it waits for the baton to leave
     std::atomic<mc_task*> shutdown_waiter{nullptr};
     std::atomic<mc_task*> closer{nullptr};  // the task that shuts down; after `closed` only that may suspend
-    std::atomic<std::uint32_t> refs{1};  // one for the host, one per carrier and per task
+    std::atomic<std::uint32_t> refs{1};     // one for the host, one per carrier and per task
 
     std::mutex mutex;  // tasks, free_workers, shutdown_runs, payloads
     mc_task* tasks = nullptr;

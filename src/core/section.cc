@@ -75,7 +75,8 @@ void arm_timer(mc_task& task, std::uint64_t when, bool (*claim)(ReactorWait&)) n
     timer.owner = &task;
     timer.deadline = when;
     timer.ready = 0;
-    (void)start_wait(task, timer);  // without memory a deadline still counts; only nobody unblocks the section
+    (void)start_wait(task,
+                     timer);  // without memory a deadline still counts; only nobody unblocks the section
 }
 
 void arm_options(mc_task& task, const SectionOptions& options) noexcept {

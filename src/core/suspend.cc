@@ -48,11 +48,6 @@ bool wait_bound(mc_task& task, std::uint64_t deadline, bool queued, std::uint64_
     mc_runtime& rt = task.rt;
     Worker& worker = *task.worker;
     auto posted = [&] { return queued || task.wakeup.claimed(); };
-    if (rt.closed.load(std::memory_order_seq_cst) && rt.closer.load(std::memory_order_seq_cst) != &task) {
-        // Told to end, and it goes on: it has had its turn.
-        rt.baton.give_up(worker.seat, nullptr);
-        end_straggler(task);
-    }
     stop_clock(task);
     this_thread().task = nullptr;  // what this thread does meanwhile (it may poll) it does without the baton
     const GaveUp gave = rt.baton.give_up(worker.seat, &task);
@@ -208,6 +203,11 @@ void yield_to_others(mc_task& task) noexcept {
     task.state.store(MC_TASK_READY, std::memory_order_relaxed);
     mc_runtime& rt = task.rt;
     if (task.bound) {
+        if (rt.closed.load(std::memory_order_seq_cst) && rt.closer.load(std::memory_order_seq_cst) != &task) {
+            // Told to end, it goes on. It can come here only: a wait begins no more once it was told.
+            rt.baton.give_up(task.worker->seat, nullptr);
+            end_straggler(task);
+        }
         task.seat = &task.worker->seat;
         task.worker->seat.state.store(seat::SPIN, std::memory_order_relaxed);  // the grant reads it later
         rt.baton.drain();

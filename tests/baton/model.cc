@@ -390,6 +390,7 @@ void Model::section(Worker& worker, Task& task) {
         if (!task.bound) task.seat = nullptr;
         world_.check(!task.linked, "a section is back, its node is in the line");
     }
+    world_.check(plan_.refuse_one_in != 1 || holds_ == before, "a lend was taken that the host refused");
     hold(worker);
 }
 

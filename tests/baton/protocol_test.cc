@@ -83,6 +83,14 @@ TEST(Protocol, AHostThatRefuses) {
     passes(plan);
 }
 
+TEST(Protocol, AHostThatAlwaysRefuses) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.refuse_one_in = 1;
+    passes(plan);
+}
+
 TEST(Protocol, FewThreads) {
     Plan plan = base();
     plan.tasks = 3;
