@@ -176,9 +176,9 @@ mc_status start_wait(mc_task& task, TaskWait& wait) noexcept {
 }
 
 void end_wait(mc_task& task, TaskWait& wait) noexcept {
-    reactor_cancel(wait);
     if (!wait.counted) return;
     wait.counted = false;
+    reactor_cancel(wait);
     task.rt.waits.fetch_sub(1, std::memory_order_relaxed);  // a hint
 }
 
