@@ -143,4 +143,56 @@ TEST_P(Checkpoint, AttentionIsCalledForAnInterrupt) {
     });
 }
 
+TEST_P(Checkpoint, AttentionIsCalledForAnInterruptOfASectionInItsCallback) {
+    Attention attention;
+    Runtime runtime(attention.host());
+    in_task(runtime, [&] {
+        mc_task* self = mc_task_current();
+        mc_release();
+        std::thread([&] { EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr)); }).join();
+        EXPECT_EQ(MC_OK, mc_enter());
+        attention.called.wait();
+        EXPECT_EQ(MC_EINTR, mc_checkpoint());
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
+        EXPECT_EQ(MC_OK, mc_leave());
+        mc_acquire();
+    });
+}
+
+TEST(CheckpointNew, AttentionIsCalledForAnInterruptThatCameBeforeTheStart) {
+    Attention attention;
+    Runtime runtime(attention.host());
+    mc_task* task = runtime.spawn([&] {
+        attention.called.wait();
+        EXPECT_EQ(MC_EINTR, mc_checkpoint());
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(mc_task_current(), nullptr));
+    });
+    EXPECT_EQ(MC_OK, mc_task_interrupt(task, nullptr));
+    EXPECT_EQ(0, attention.calls.load());  // nobody computes
+    runtime.run();
+}
+
+TEST_P(Checkpoint, WithoutSlicesNobodyIsLetInButIntoSections) {
+    Attention attention;
+    const mc_host host = attention.host();
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.host = &host;
+    options.slice = options.section_slice = static_cast<uint64_t>(MC_NONE);
+    Runtime runtime(options);
+    in_task(runtime, [&] {
+        Gate attached, ran;
+        std::thread other([&] { runtime.attached([&] { attached.open(); }); });
+        runtime.spawn([&] { ran.open(); });
+        // Nothing can be waited for: what must not happen has occasions to happen.
+        const uint64_t end = mc_now() + 5 * mctest::ms;
+        while (mc_now() < end) EXPECT_EQ(MC_OK, mc_checkpoint());
+        EXPECT_FALSE(attached.opened() || ran.opened());
+        mc_release();
+        attached.wait();
+        ran.wait();
+        mc_acquire();
+        other.join();
+    });
+}
+
 }  // namespace

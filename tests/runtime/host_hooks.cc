@@ -24,6 +24,11 @@ public:
         host.may_lend = on_may_lend;
         return host;
     }
+    mc_host hooks_with_attention() {
+        mc_host host = hooks();
+        host.attention = [](void* self) { static_cast<Host*>(self)->somebody_waits.open(); };
+        return host;
+    }
     void check_running() const {
         EXPECT_EQ(loaded, mc_task_current());
         EXPECT_EQ(thread, mctest::thread_id());
@@ -35,7 +40,8 @@ public:
     int takes = 0;
     int lend_asks = 0;
     int may_lend = 1;
-    std::function<void()> in_switched;
+    std::function<void()> in_switched, in_taken;
+    Gate somebody_waits;  // with attention
 
 private:
     static std::string name(mc_task* task) { return task ? mc_task_name(task) : "-"; }
@@ -43,6 +49,7 @@ private:
         Host* host = static_cast<Host*>(self);
         host->takes += host->thread != mctest::thread_id();  // a thread that comes again may be named again
         host->thread = mctest::thread_id();
+        if (host->in_taken) host->in_taken();
     }
     static void on_switched(void* self, mc_task* from, mc_task* to) {
         Host* host = static_cast<Host*>(self);
@@ -194,6 +201,46 @@ TEST(Hooks, ASectionInsideIsInline) {
     EXPECT_EQ(0u, runtime.stats().sections - runtime.stats().sections_inline);
 }
 
+TEST(Hooks, HaveTheBatonWhileASectionReturns) {
+    Host host;
+    Runtime runtime(host.hooks());
+    int switched = 0, taken = 0;
+    const auto use_the_baton = [](int& calls) {
+        mc_task* self = mc_task_current();
+        if (!self) return;
+        ++calls;
+        mc_task_set_data(self, &calls);
+        EXPECT_EQ(&calls, mc_task_data(self));
+        const int token = mc_scope_enter(MC_SCOPE_DISABLE);
+        EXPECT_GE(token, 0);
+        EXPECT_EQ(MC_OK, mc_scope_leave(token));
+        EXPECT_EQ(MC_EPERM, mc_task_yield());
+        EXPECT_EQ(MC_OK, mc_checkpoint());
+        mc_release();
+        EXPECT_EQ(MC_OK, mc_enter());
+        EXPECT_EQ(MC_OK, mc_leave());
+        mc_acquire();
+    };
+    host.in_switched = [&] { use_the_baton(switched); };
+    host.in_taken = [&] { use_the_baton(taken); };
+    runtime.spawn(
+        [&] {
+            Gate other_ran;
+            runtime.spawn([&] { other_ran.open(); }, "b");
+            mc_release();
+            mc_release();
+            other_ran.wait();
+            mc_acquire();
+            mc_acquire();
+            EXPECT_EQ(MC_OK, mc_task_yield());  // the section is closed, at every depth
+            EXPECT_EQ(MC_EPERM, mc_leave());
+        },
+        "a");
+    runtime.run();
+    EXPECT_EQ(3, switched);
+    EXPECT_GE(taken, 2);
+}
+
 TEST(MayLend, NoKeepsTheBaton) {
     Host host;
     host.may_lend = 0;
@@ -214,6 +261,71 @@ TEST(MayLend, NoKeepsTheBaton) {
     runtime.run();
     EXPECT_TRUE(ran.load());
     EXPECT_GE(host.lend_asks, 1);
+}
+
+// By the holder: what must not happen in its sections has many occasions to happen.
+void open_sections_alone(const std::atomic<int>& others) {
+    for (int i = 0; i < 4; ++i) {
+        mc_release();
+        const uint64_t end = mc_now() + 5 * mctest::ms;
+        while (mc_now() < end && others.load() == 0) {
+        }
+        mc_acquire();
+    }
+    EXPECT_EQ(0, others.load());
+}
+
+TEST(MayLend, NoIsForAThreadThatWaitsTooLongToo) {
+    Host host;
+    host.may_lend = 0;
+    Runtime runtime(host.hooks_with_attention());
+    std::atomic<int> others{0};
+    std::thread other;
+    runtime.attached([&] {
+        other = std::thread([&] { runtime.attached([&] { ++others; }); });
+        host.somebody_waits.wait();
+        open_sections_alone(others);
+        EXPECT_GE(host.lend_asks, 1);
+        host.may_lend = 1;
+        mc_release();
+        other.join();
+        mc_acquire();
+    });
+    EXPECT_EQ(1, others.load());
+}
+
+TEST(MayLend, NoIsForReturningSectionsAndReadyTasksToo) {
+    Host host;
+    Runtime runtime(host.hooks_with_attention());
+    std::atomic<int> others{0};
+    runtime.attached([&] {
+        Gate inside, finish;
+        std::vector<mc_task*> sections;
+        for (int i = 0; i < 2; ++i)
+            sections.push_back(runtime.spawn([&] {
+                mc_release();
+                inside.open();
+                finish.wait();
+                mc_acquire();
+                ++others;
+            }));
+        mc_release();
+        for (int i = 0; i < 2; ++i) inside.wait();
+        mc_acquire();
+        EXPECT_EQ(MC_OK, mc_checkpoint());
+        host.may_lend = 0;
+        while (host.somebody_waits.opened()) {
+        }
+        finish.open(2);
+        for (mc_task* section : sections)
+            while (mc_task_state(section) != MC_TASK_DUE) std::this_thread::yield();
+        runtime.spawn([&] { ++others; });
+        host.somebody_waits.wait();
+        open_sections_alone(others);
+        host.may_lend = 1;
+    });
+    runtime.run();
+    EXPECT_EQ(3, others.load());
 }
 
 TEST(MayLend, IsNotAskedWhileNobodyWaits) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <atomic>
 #include <thread>
 
 #include <unistd.h>
@@ -136,6 +137,61 @@ TEST_P(Interrupt, FromManyThreadsOneWins) {
             ASSERT_EQ(MC_OK, mc_task_take_interrupt(self, &payload));
             for (int i = 0; i < 4; ++i) EXPECT_EQ(&slots[i] == payload ? MC_OK : MC_EBUSY, results[i]);
         }
+    });
+}
+
+TEST_P(Interrupt, EachIsDeliveredOnceWithItsPayload) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_task* self = mc_task_current();
+        constexpr int rounds = mctest::sanitized ? 5000 : 100000;
+        int sent = 0, got = 0, wrong = 0;
+        std::atomic<bool> stop{false};
+        std::thread other([&] {
+            while (!stop.load()) {
+                if (mc_task_interrupt(self, &sent) == MC_OK)
+                    ++sent;
+                else
+                    std::this_thread::yield();
+            }
+        });
+        const auto take = [&] {
+            void* payload = nullptr;
+            if (mc_task_take_interrupt(self, &payload) != MC_OK) return;
+            ++got;
+            wrong += payload != &sent;
+        };
+        while (got < rounds && wrong == 0) {
+            if (mc_checkpoint() == MC_EINTR)
+                take();
+            else
+                std::this_thread::yield();
+        }
+        stop.store(true);
+        other.join();
+        take();  // the last one
+        EXPECT_EQ(sent, got);
+        EXPECT_EQ(0, wrong);
+    });
+}
+
+TEST_P(Interrupt, ThatStaysPendingLetsOthersRun) {
+    const std::function<void()> ways[] = {
+        [] { EXPECT_EQ(MC_EINTR, mc_task_yield()); },
+        [] { EXPECT_EQ(MC_EINTR, mc_task_sleep(mctest::us)); },
+        [] { EXPECT_EQ(MC_EINTR, mc_task_park(MC_FOREVER)); },
+        [] { EXPECT_EQ(MC_EINTR, mc_checkpoint()); },
+    };
+    Runtime runtime;
+    in_task(runtime, [&] {
+        mc_task* self = mc_task_current();
+        EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr));
+        for (const auto& go_on : ways) {
+            bool ran = false;
+            runtime.spawn([&] { ran = true; });
+            while (!ran) go_on();
+        }
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
     });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <thread>
 
@@ -229,6 +230,130 @@ TEST_P(ReleaseWith, AnInnerOneDoesNothing) {
         EXPECT_EQ(MC_OK, mc_acquire_status());
         EXPECT_EQ(MC_OK, mc_task_yield());
     });
+}
+
+TEST_P(ReleaseWith, OneInACallbackHasItsOwnUnblock) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_task* self = mc_task_current();
+        Unblock outer, inner;
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.unblock = Unblock::call;
+        options.unblock_arg = &outer;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        EXPECT_EQ(MC_OK, mc_enter());
+        options.unblock_arg = &inner;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        std::thread([self] { EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr)); }).join();
+        inner.called.wait();
+        EXPECT_EQ(0, outer.times.load());
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        // Nobody has told the outer section yet.
+        EXPECT_EQ(MC_OK, mc_leave());
+        outer.called.wait();
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
+        EXPECT_EQ(1, inner.times.load());
+        EXPECT_EQ(1, outer.times.load());
+    });
+}
+
+TEST_P(ReleaseWith, OneInACallbackDoesNotRepeatTheOutersUnblock) {
+    Runtime runtime;
+    in_task(runtime, [] {
+        mc_task* self = mc_task_current();
+        Unblock outer, inner;
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.unblock = Unblock::call;
+        options.unblock_arg = &outer;
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
+        std::thread([self] { EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr)); }).join();
+        EXPECT_EQ(MC_OK, mc_enter());
+        options.unblock_arg = &inner;
+        EXPECT_EQ(MC_EINTR, mc_release_with(&options));
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        EXPECT_EQ(MC_OK, mc_leave());
+        EXPECT_EQ(MC_EINTR, mc_acquire_status());
+        EXPECT_EQ(MC_OK, mc_task_take_interrupt(self, nullptr));
+        EXPECT_EQ(0, inner.times.load());
+        EXPECT_EQ(1, outer.times.load());
+    });
+}
+
+TEST_P(ReleaseWith, TheDeadlineOfAnInlineSectionUnblocksWhereACarrierIsIdle) {
+    mc_runtime_options several = MC_RUNTIME_OPTIONS_INIT;
+    several.keep_idle_threads = 4;
+    Runtime runtime(several);
+    in_task(runtime, [&] {
+        mctest::sections_at_once(runtime, 2);
+        mctest::spin(2 * mctest::ms);  // most likely the carriers sleep now
+        Unblock unblock;
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.deadline = mctest::ms;
+        options.unblock = Unblock::call;
+        options.unblock_arg = &unblock;
+        const int off = mc_scope_enter(MC_SCOPE_DISABLE);
+        const mc_status status = mc_release_with(&options);
+        EXPECT_TRUE(status == MC_OK || status == MC_ECANCELED) << status;  // it may have passed by now
+        unblock.called.wait();
+        EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
+        EXPECT_EQ(MC_OK, mc_scope_leave(off));
+    });
+}
+
+TEST_P(ReleaseWith, KeepsErrnoWhateverTheMisuseHandlerDoes) {
+    mc_runtime_options runtime_options = MC_RUNTIME_OPTIONS_INIT;
+    int reports = 0;
+    runtime_options.arg = &reports;
+    runtime_options.misuse = [](void* count, const mc_misuse*) {
+        ++*static_cast<int*>(count);
+        errno = EIO;
+    };
+    Runtime runtime(runtime_options);
+    in_task(runtime, [] {
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.flags = 0x80000000u;
+        errno = ENOTTY;
+        const mc_status status = mc_release_with(&options);
+        const int after = errno;
+        EXPECT_EQ(MC_EINVAL, status);
+        EXPECT_EQ(ENOTTY, after);
+        mc_acquire();
+    });
+    EXPECT_EQ(1, reports);
+}
+
+TEST(ReleaseWithoutAcquire, ItsDeadlineEndsWithTheTask) {
+    std::atomic<bool> ended{false};
+    Runtime runtime;
+    runtime.run([&] {
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.deadline = 5 * mctest::ms;
+        options.unblock = [](void* flag) { EXPECT_FALSE(static_cast<std::atomic<bool>*>(flag)->load()); };
+        options.unblock_arg = &ended;
+        const mc_status status = mc_release_with(&options);
+        EXPECT_TRUE(status == MC_OK || status == MC_ECANCELED) << status;
+    });
+    ended.store(true);
+    EXPECT_EQ(1u, runtime.take_reports().size());
+    runtime.run([] { EXPECT_EQ(MC_OK, mc_task_sleep(10 * mctest::ms)); });  // the later timer
+}
+
+TEST(ReleaseWithoutAcquire, ItsDeadlineEndsWithTheThread) {
+    std::atomic<bool> ended{false};
+    Runtime runtime;
+    std::thread([&] {
+        ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.deadline = 5 * mctest::ms;
+        options.unblock = [](void* flag) { EXPECT_FALSE(static_cast<std::atomic<bool>*>(flag)->load()); };
+        options.unblock_arg = &ended;
+        const mc_status status = mc_release_with(&options);
+        EXPECT_TRUE(status == MC_OK || status == MC_ECANCELED) << status;
+    }).join();
+    ended.store(true);
+    EXPECT_GE(runtime.take_reports().size(), 1u);
+    runtime.run([] { EXPECT_EQ(MC_OK, mc_task_sleep(10 * mctest::ms)); });
 }
 
 }  // namespace
