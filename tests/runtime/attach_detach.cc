@@ -255,4 +255,38 @@ TEST(Attach, AThreadThatEndsInASectionIsReportedAndDetached) {
     runtime.attached([] {});
 }
 
+TEST(Detach, InAHookIsRefused) {
+    struct Seen {
+        mc_status in_switched = MC_OK, in_destroy = MC_OK;
+    } seen;
+    mc_host host = MC_HOST_INIT;
+    host.self = &seen;
+    host.switched = [](void* self, mc_task*, mc_task*) {
+        static_cast<Seen*>(self)->in_switched = mc_detach();
+    };
+    Runtime runtime(host);
+    mc_task_options options = MC_TASK_OPTIONS_INIT;
+    options.data = &seen;
+    options.destroy = [](void* self) { static_cast<Seen*>(self)->in_destroy = mc_detach(); };
+    ASSERT_EQ(MC_OK, mc_attach(runtime, &options, MC_FOREVER, nullptr));
+    EXPECT_EQ(MC_EPERM, seen.in_switched);
+    EXPECT_EQ(MC_OK, mc_detach());
+    EXPECT_EQ(MC_EPERM, seen.in_destroy);
+}
+
+TEST(Attach, ToAHostThatCannotLendIsForItsHomeThread) {
+    mc_host host = MC_HOST_INIT;
+    host.way = MC_WAY_JOB;
+    Runtime runtime(host);
+    runtime.attached([] {});
+    std::thread([&] {
+        mc_task* out = nullptr;
+        EXPECT_EQ(MC_ENOTSUP, mc_attach(runtime, nullptr, MC_FOREVER, &out));
+        EXPECT_EQ(nullptr, out);
+        EXPECT_EQ(MC_ENOTSUP, mc_runtime_run(runtime));
+    }).join();
+    runtime.run();
+    runtime.attached([] {});
+}
+
 }  // namespace

@@ -1,10 +1,12 @@
 // What must end the process, with the name of the task; and exit with sections open.
 // SPDX-License-Identifier: BSL-1.0
+#include <atomic>
 #include <csignal>
 #include <stdexcept>
 #include <thread>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "testing.h"
 
@@ -34,6 +36,51 @@ TEST(ExceptionDeathTest, ThatLeavesATaskOnACarrierNamesIt) {
                     });
                 }),
                 died, "reckless");
+}
+
+// Every hook of a host is called; the one of that name throws.
+void call_hooks(const std::string& reckless) {
+    static std::atomic<bool> unblocked{false};
+    mc_host host = MC_HOST_INIT;
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    mc_task_options task_options = MC_TASK_OPTIONS_INIT;
+    mc_section_options section = MC_SECTION_OPTIONS_INIT;
+    options.misuse = [](void*, const mc_misuse*) {};
+    section.unblock = [](void*) { unblocked.store(true); };
+    if (reckless == "taken") host.taken = [](void*, mc_task*) { throw 1; };
+    if (reckless == "switched") host.switched = [](void*, mc_task*, mc_task*) { throw 1; };
+    if (reckless == "may_lend") host.may_lend = [](void*) -> int { throw 1; };
+    if (reckless == "attention") host.attention = [](void*) { throw 1; };
+    if (reckless == "thread_start") options.thread_start = [](void*) { throw 1; };
+    if (reckless == "thread_stop") options.thread_stop = [](void*) { throw 1; };
+    if (reckless == "misuse") options.misuse = [](void*, const mc_misuse*) { throw 1; };
+    if (reckless == "destroy") task_options.destroy = [](void*) { throw 1; };
+    if (reckless == "unblock") section.unblock = [](void*) { throw 1; };
+
+    options.host = &host;
+    mc_runtime* runtime = nullptr;
+    mc_task *self = nullptr, *other = nullptr;
+    ASSERT_EQ(MC_OK, mc_runtime_create(&options, &runtime));
+    ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, &self));
+    mc_acquire();
+    ASSERT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, &task_options, &other));
+    EXPECT_EQ(MC_OK, mc_release_with(&section));
+    while (mc_task_state(other) != MC_TASK_ENDED) std::this_thread::yield();
+    std::thread([self] { EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr)); }).join();
+    while (!unblocked.load()) std::this_thread::yield();
+    EXPECT_EQ(MC_EINTR, mc_acquire_status());
+    EXPECT_EQ(MC_OK, mc_detach());
+    mc_task_unref(self);
+    mc_task_unref(other);
+    EXPECT_EQ(MC_OK, mc_runtime_destroy(runtime));
+}
+
+TEST(ExceptionDeathTest, ThatLeavesAHookNamesIt) {
+    for (const char* hook : {"taken", "switched", "may_lend", "attention", "thread_start", "thread_stop",
+                             "misuse", "destroy", "unblock"})
+        EXPECT_EXIT(child([hook] { call_hooks(hook); }), died, std::string("hook.*'") + hook + "'") << hook;
+    EXPECT_EXIT(child([] { call_hooks("none"); }), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(PthreadExitDeathTest, ThatLeavesATaskNamesIt) {
@@ -158,6 +205,47 @@ TEST(ExitDeathTest, FromAForeignThreadWhileTasksRun) {
                     runtime->run();
                 }),
                 ::testing::ExitedWithCode(44), "");
+}
+
+// Constructed before the runtime: what its destructor sees happens after the library's exit handler.
+struct AtExit {
+    std::atomic<long> steps{0};
+
+    AtExit() = default;
+    ~AtExit() {
+        const long before = steps.load();
+        mctest::spin(20 * mctest::ms);  // occasions to do the wrong thing
+        _exit(steps.load() == before ? 45 : 46);
+    }
+};
+
+TEST(ExitDeathTest, NoTaskGoesOnWhileTheProcessIsTornDown) {
+    const std::function<void()> ways[] = {
+        [] { mc_task_yield(); },
+        [] { mc_checkpoint(); },
+        [] { mc_task_sleep(10 * mctest::us); },
+        [] {
+            mc_release();
+            mc_acquire();
+        },
+    };
+    for (const auto& go_on : ways)
+        EXPECT_EXIT(child([&go_on] {
+                        static Gate& running = *new Gate;
+                        static AtExit at_exit;
+                        static Runtime* runtime = new Runtime;
+                        for (int i = 0; i < 2; ++i)
+                            runtime->spawn([&go_on] {
+                                running.open();
+                                for (;;) {
+                                    at_exit.steps.fetch_add(1);
+                                    go_on();
+                                }
+                            });
+                        std::thread([] { mc_runtime_run(*runtime); }).detach();
+                        for (int i = 0; i < 2; ++i) running.wait();
+                    }),
+                    ::testing::ExitedWithCode(45), "");
 }
 
 }  // namespace

@@ -175,6 +175,12 @@ TEST(StatsOut, IsFilledUpToTheSmallerSize) {
     EXPECT_EQ(0xa5a5a5a5a5a5a5a5u, stats.sections);
     EXPECT_EQ(0xa5a5a5a5a5a5a5a5u, stats.longest_wait);
 
+    std::memset(&stats, 0xa5, sizeof stats);
+    stats.size = sizeof stats.size;
+    EXPECT_EQ(MC_OK, mc_runtime_stats(runtime, &stats));
+    EXPECT_EQ(0xa5a5a5a5u, stats.reserved);
+    EXPECT_EQ(0xa5a5a5a5a5a5a5a5u, stats.tasks_alive);
+
     struct {
         mc_stats known;
         uint64_t tail;

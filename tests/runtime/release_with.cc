@@ -248,7 +248,7 @@ TEST_P(ReleaseWith, OneInACallbackHasItsOwnUnblock) {
         inner.called.wait();
         EXPECT_EQ(0, outer.times.load());
         EXPECT_EQ(MC_EINTR, mc_acquire_status());
-        // Nobody has told the outer section yet.
+        // Nobody had told the outer section: that is made up for.
         EXPECT_EQ(MC_OK, mc_leave());
         outer.called.wait();
         EXPECT_EQ(MC_EINTR, mc_acquire_status());
@@ -286,7 +286,7 @@ TEST_P(ReleaseWith, TheDeadlineOfAnInlineSectionUnblocksWhereACarrierIsIdle) {
     Runtime runtime(several);
     in_task(runtime, [&] {
         mctest::sections_at_once(runtime, 2);
-        mctest::spin(2 * mctest::ms);  // most likely the carriers sleep now
+        mctest::spin(10 * mctest::ms);  // most likely the carriers sleep now
         Unblock unblock;
         mc_section_options options = MC_SECTION_OPTIONS_INIT;
         options.deadline = mctest::ms;

@@ -120,6 +120,26 @@ TEST_P(Scope, NobodyRunsInsideAtomic) {
     });
 }
 
+TEST_P(Scope, AtomicOpenedInACallbackKeepsTheBatonAfterIt) {
+    Runtime runtime;
+    in_task(runtime, [&] {
+        mc_release();
+        EXPECT_EQ(MC_OK, mc_enter());
+        const int atomic = mc_scope_enter(MC_SCOPE_ATOMIC);
+        EXPECT_EQ(MC_OK, mc_leave());
+        std::thread([&] {
+            const mc_status status = mc_attach(runtime, nullptr, mctest::ms, nullptr);
+            EXPECT_EQ(MC_ETIMEDOUT, status);
+            if (status == MC_OK) mc_detach();
+        }).join();
+        mc_acquire();
+        EXPECT_EQ(MC_EPERM, mc_task_yield());
+        EXPECT_EQ(MC_OK, mc_scope_leave(atomic));
+        EXPECT_EQ(MC_OK, mc_task_yield());
+        EXPECT_TRUE(opens(runtime));
+    });
+}
+
 TEST_P(Scope, IsTheTasksOwn) {
     Runtime runtime;
     in_task(runtime, [&] {

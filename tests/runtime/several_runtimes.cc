@@ -127,4 +127,44 @@ TEST(SeveralRuntimes, ATaskOfOneIsJoinedOnlyThere) {
     one.run();
 }
 
+TEST(SeveralRuntimes, AThreadThatEndsAttachedToTwoIsDetachedFromBoth) {
+    Runtime one, two;
+    std::thread([&] {
+        ASSERT_EQ(MC_OK, mc_attach(one, nullptr, MC_FOREVER, nullptr));
+        mc_release();
+        ASSERT_EQ(MC_OK, mc_attach(two, nullptr, MC_FOREVER, nullptr));
+    }).join();
+    for (Runtime* runtime : {&one, &two}) {
+        EXPECT_EQ(1u, runtime->take_reports().size());
+        EXPECT_EQ(0u, runtime->stats().tasks_alive);
+        runtime->attached([] {});  // the baton is free
+    }
+}
+
+TEST(SeveralRuntimes, TheOuterOneIsNotEnteredFromInsideTheInner) {
+    Runtime outer, inner;
+    outer.attached([&] {
+        mc_release();
+        inner.attached([&] {
+            mc_release();
+            EXPECT_EQ(MC_EDEADLK, mc_runtime_run(outer));
+            EXPECT_EQ(MC_EPERM, mc_attach(outer, nullptr, MC_FOREVER, nullptr));
+            EXPECT_EQ(MC_EDEADLK, mc_runtime_run(inner));
+            EXPECT_EQ(MC_EPERM, mc_attach(inner, nullptr, MC_FOREVER, nullptr));
+            mc_acquire();
+        });
+        mc_acquire();
+    });
+    EXPECT_EQ(1u, outer.stats().tasks_spawned);
+}
+
+TEST(SeveralRuntimes, ABatonIsForTheDataOfItsOwnTasksOnly) {
+    Runtime one, two;
+    mc_task* in_one = one.spawn([] {});
+    two.run([&] { mc_task_set_data(in_one, &two); });
+    EXPECT_EQ(nullptr, mc_task_data(in_one));
+    EXPECT_EQ(1u, one.take_reports().size());
+    one.run();
+}
+
 }  // namespace

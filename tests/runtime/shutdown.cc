@@ -1,5 +1,6 @@
 // Shutdown and destroy while something is alive. Stragglers: shutdown_process.cc.
 // SPDX-License-Identifier: BSL-1.0
+#include <atomic>
 #include <thread>
 
 #include "testing.h"
@@ -178,6 +179,197 @@ TEST(Shutdown, ARunnerReturns) {
     running.wait();
     EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
     runner.join();
+}
+
+// Shuts down while an attached thread is in `body`, in that state; it has more to do afterwards.
+void shut_down_beside_one(uint32_t state, const std::function<void()>& body) {
+    Runtime runtime;
+    Gate attached;
+    mc_task* task = nullptr;
+    std::thread other([&] {
+        ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, &task));
+        attached.open();
+        body();
+        EXPECT_EQ(MC_ECANCELED, mc_checkpoint());
+        mc_release();
+        mctest::spin(5 * mctest::ms);  // a shutdown that does not wait is over by then
+        mc_acquire();
+        EXPECT_EQ(MC_OK, mc_detach());
+    });
+    attached.wait();
+    while (mc_task_state(task) != state) std::this_thread::yield();
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    EXPECT_EQ(static_cast<uint32_t>(MC_TASK_ENDED), mc_task_state(task));
+    other.join();
+    mc_task_unref(task);
+}
+
+TEST(Shutdown, WaitsForAnAttachedThreadInASection) {
+    shut_down_beside_one(MC_TASK_SECTION, [] {
+        mc_release();
+        while (mc_cancelled() == MC_OK) std::this_thread::yield();
+        mctest::spin(5 * mctest::ms);
+        EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
+    });
+}
+
+TEST(Shutdown, WaitsForAnAttachedThreadThatIsSuspended) {
+    shut_down_beside_one(MC_TASK_SUSPENDED, [] { EXPECT_EQ(MC_ECANCELED, mc_task_sleep(MC_FOREVER)); });
+    shut_down_beside_one(MC_TASK_SUSPENDED, [] { EXPECT_EQ(MC_ECANCELED, mc_task_park(MC_FOREVER)); });
+}
+
+TEST(Shutdown, WaitsForAnAttachedThreadThatComputes) {
+    shut_down_beside_one(MC_TASK_RUNNING, [] {
+        while (mc_checkpoint() == MC_OK) {
+        }
+    });
+}
+
+TEST(Shutdown, AThreadThatWaitsToAttachIsRefused) {
+    Gate waits;
+    mc_host host = MC_HOST_INIT;
+    host.self = &waits;
+    host.attention = [](void* gate) { static_cast<Gate*>(gate)->open(); };
+    Runtime runtime(host);
+    std::thread other;
+    runtime.attached([&] {
+        other = std::thread([&] {
+            const mc_status status = mc_attach(runtime, nullptr, MC_FOREVER, nullptr);
+            EXPECT_EQ(MC_ESHUTDOWN, status);
+            if (status == MC_OK) mc_detach();
+        });
+        waits.wait();
+        EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    });
+    other.join();
+}
+
+TEST(Shutdown, FromASectionOfAnAttachedThread) {
+    Runtime runtime;
+    runtime.attached([&] {
+        mc_task* parked = runtime.spawn([] { EXPECT_EQ(MC_ECANCELED, mc_task_park(MC_FOREVER)); });
+        while (mc_task_state(parked) != MC_TASK_SUSPENDED) ASSERT_EQ(MC_OK, mc_task_yield());
+        mc_release();
+        EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+        EXPECT_EQ(MC_EPERM, mc_task_yield());
+        mc_acquire();
+        EXPECT_EQ(static_cast<uint32_t>(MC_TASK_ENDED), mc_task_state(parked));
+    });
+}
+
+TEST(Shutdown, TimesOutWhereATaskComputesAndMayBeTriedAgain) {
+    Runtime runtime;
+    Gate computes;
+    std::atomic<bool> quit{false};
+    runtime.spawn([&] {
+        computes.open();
+        while (!quit.load()) {
+        }
+    });
+    std::thread runner([&] { EXPECT_NE(MC_EBUSY, mc_runtime_run(runtime)); });
+    computes.wait();
+    EXPECT_EQ(MC_ETIMEDOUT, mc_runtime_shutdown(runtime, mctest::ms));
+    EXPECT_EQ(1u, runtime.take_reports().size());
+    EXPECT_EQ(1u, runtime.stats().tasks_alive);
+    quit.store(true);
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    runner.join();
+}
+
+TEST(Shutdown, TimesOutWhereATaskComputesAgainAndMayBeTriedAgain) {
+    Runtime runtime;
+    Gate inside;
+    std::atomic<bool> quit{false};
+    mc_task* task = runtime.spawn([&] {
+        mc_release();
+        inside.open();
+        while (runtime.stats().tasks_alive < 2) std::this_thread::yield();  // the one that shuts down is in
+        mc_acquire();
+        while (!quit.load()) {
+        }
+    });
+    std::thread runner([&] { EXPECT_NE(MC_EBUSY, mc_runtime_run(runtime)); });
+    inside.wait();
+    const uint64_t section_has_ended = mctest::hang_seconds() * 20 * mctest::ms;  // by then
+    EXPECT_EQ(MC_ETIMEDOUT, mc_runtime_shutdown(runtime, section_has_ended));
+    EXPECT_EQ(1u, runtime.take_reports().size());
+    EXPECT_EQ(static_cast<uint32_t>(MC_TASK_RUNNING), mc_task_state(task));
+    quit.store(true);
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    EXPECT_EQ(MC_ECANCELED, mc_task_result(task));
+    runner.join();
+}
+
+// Its destroy hook looks at what a host relies on.
+struct Dropped {
+    mc_runtime* runtime = nullptr;
+    int taken_by = 0, destroyed = 0;
+
+    uint64_t sections_lent() const {
+        mc_stats stats = MC_STATS_INIT;
+        EXPECT_EQ(MC_OK, mc_runtime_stats(runtime, &stats));
+        return stats.sections - stats.sections_inline;
+    }
+    static void taken(void* self, mc_task*) { static_cast<Dropped*>(self)->taken_by = mctest::thread_id(); }
+    static void destroy(void* self) {
+        Dropped* dropped = static_cast<Dropped*>(self);
+        ++dropped->destroyed;
+        EXPECT_EQ(mctest::thread_id(), dropped->taken_by);
+        const uint64_t lent = dropped->sections_lent();
+        mc_release();
+        mc_acquire();
+        EXPECT_EQ(lent, dropped->sections_lent());
+        EXPECT_EQ(MC_EPERM, mc_task_yield());
+        EXPECT_EQ(MC_EPERM, mc_task_sleep(1));
+    }
+};
+
+TEST(Shutdown, ADestroyHookHasTheBatonAndKeepsIt) {
+    for (const bool attached : {false, true}) {
+        Dropped dropped;
+        mc_host host = MC_HOST_INIT;
+        host.self = &dropped;
+        host.taken = Dropped::taken;
+        Runtime runtime(host);
+        dropped.runtime = runtime;
+        std::thread([&] { runtime.attached([] {}); }).join();  // another thread had it last
+        if (attached) {
+            ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
+        }
+        mc_task_options options = MC_TASK_OPTIONS_INIT;
+        options.data = &dropped;
+        options.destroy = Dropped::destroy;
+        for (int i = 0; i < 2; ++i)
+            ASSERT_EQ(MC_OK, mc_task_spawn(
+                                 runtime, [](void*) {}, nullptr, &options, nullptr));
+        EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+        EXPECT_EQ(2, dropped.destroyed);
+        if (attached) {
+            EXPECT_EQ(MC_OK, mc_detach());
+        }
+    }
+}
+
+TEST(Shutdown, ATaskDroppedInACallbackTakesItsDeadlineAlong) {
+    Runtime runtime;
+    runtime.attached([&] {
+        Gate entered;
+        ASSERT_EQ(MC_OK, mc_task_spawn(
+                             runtime,
+                             [](void* gate) {
+                                 mc_section_options options = MC_SECTION_OPTIONS_INIT;
+                                 options.deadline = 20 * mctest::ms;
+                                 mc_release_with(&options);
+                                 EXPECT_EQ(MC_OK, mc_enter());
+                                 static_cast<Gate*>(gate)->open();
+                                 for (;;) mc_task_yield();
+                             },
+                             &entered, nullptr, nullptr));
+        while (!entered.opened()) ASSERT_EQ(MC_OK, mc_task_yield());
+        EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, 0));
+    });
+    Runtime another;
+    another.run([] { EXPECT_EQ(MC_OK, mc_task_sleep(30 * mctest::ms)); });  // the later timer
 }
 
 }  // namespace

@@ -36,7 +36,18 @@ void straggle(void*) {
     returned.store(true);  // must never happen
 }
 
-void stragglers(int count, bool attached_shutdown) {
+void straggle_with_deadline(void*) {
+    mc_section_options options = MC_SECTION_OPTIONS_INIT;
+    options.deadline = 200 * mctest::ms;
+    mc_release_with(&options);
+    in_section.open();
+    go_on.wait();
+    over.open();
+    mc_acquire();
+    returned.store(true);  // must never happen
+}
+
+void stragglers(int count, bool attached_shutdown, void (*body)(void*) = straggle) {
     static Seen seen;
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
     options.misuse = on_misuse;
@@ -51,8 +62,7 @@ void stragglers(int count, bool attached_shutdown) {
     if (attached_shutdown) {
         ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
     }
-    for (int i = 0; i < count; ++i)
-        ASSERT_EQ(MC_OK, mc_task_spawn(runtime, straggle, nullptr, &task, nullptr));
+    for (int i = 0; i < count; ++i) ASSERT_EQ(MC_OK, mc_task_spawn(runtime, body, nullptr, &task, nullptr));
     if (attached_shutdown)
         mc_release();
     else
@@ -90,6 +100,16 @@ TEST(StragglersDeathTest, AreParkedAndCounted) {
 
 TEST(StragglersDeathTest, OnTheRunnersThreadToo) {
     EXPECT_EXIT(child([] { stragglers(3, false); }), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(StragglersDeathTest, TakeTheirDeadlinesAlong) {
+    EXPECT_EXIT(
+        child([] {
+            stragglers(3, true, straggle_with_deadline);
+            mctest::Runtime another;
+            another.run([] { EXPECT_EQ(MC_OK, mc_task_sleep(210 * mctest::ms)); });  // the later timer
+        }),
+        ::testing::ExitedWithCode(0), "");
 }
 
 TEST(StragglersDeathTest, OneThatEndsInTimeIsNone) {

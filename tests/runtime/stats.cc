@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <thread>
+
 #include "testing.h"
 
 namespace {
@@ -30,6 +32,22 @@ TEST(Stats, CountTasks) {
     EXPECT_EQ(5u, runtime.stats().tasks_spawned);
     runtime.attached([&] { EXPECT_EQ(1u, runtime.stats().tasks_alive); });
     EXPECT_EQ(6u, runtime.stats().tasks_spawned);
+}
+
+TEST(Stats, DoNotCountTasksThatCouldNotBe) {
+    Runtime runtime;
+    runtime.attached([&] {
+        std::thread([&] {
+            EXPECT_EQ(MC_ETIMEDOUT, mc_attach(runtime, nullptr, 0, nullptr));
+            EXPECT_EQ(MC_ETIMEDOUT, mc_attach(runtime, nullptr, 1, nullptr));
+        }).join();
+        EXPECT_EQ(1u, runtime.stats().tasks_spawned);
+    });
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    const uint64_t spawned = runtime.stats().tasks_spawned;
+    EXPECT_EQ(MC_ESHUTDOWN, mc_task_spawn(
+                                runtime, [](void*) {}, nullptr, nullptr, nullptr));
+    EXPECT_EQ(spawned, runtime.stats().tasks_spawned);
 }
 
 TEST(Stats, CountSectionsAndTheirHandOvers) {

@@ -112,4 +112,16 @@ TEST(Stop, WithASectionOpenReturnsAndTheSectionEndsLater) {
     EXPECT_EQ(MC_OK, mc_task_result(task));
 }
 
+TEST(Stop, EndsARunThatWaitsForAHolder) {
+    Runtime runtime;
+    runtime.attached([&] {
+        std::thread([&] { runtime.run(); }).join();  // no task: nothing to wait for
+        runtime.spawn([] {});
+        std::thread other([&] { EXPECT_EQ(MC_ECANCELED, mc_runtime_run(runtime)); });
+        mc_runtime_stop(runtime);
+        other.join();
+    });
+    runtime.run();
+}
+
 }  // namespace
