@@ -124,6 +124,16 @@ TEST(Protocol, ThreadsThatDoNotStartBesideARunner) {
     passes(plan);
 }
 
+// Those that are kept sleep: one that times out again and again would run out of steps.
+TEST(Protocol, IdleCarriersThatAreKeptSleep) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.idle_timeout = 100'000;
+    plan.keep_idle = 8;
+    passes(plan);
+}
+
 TEST(Protocol, IdleCarriersLeave) {
     Plan plan = base();
     plan.tasks = 3;

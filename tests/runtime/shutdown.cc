@@ -372,4 +372,27 @@ TEST(Shutdown, ATaskDroppedInACallbackTakesItsDeadlineAlong) {
     another.run([] { EXPECT_EQ(MC_OK, mc_task_sleep(30 * mctest::ms)); });  // the later timer
 }
 
+TEST(Shutdown, OneAtATime) {
+    Runtime runtime;
+    Gate in_section, over;
+    runtime.spawn([&] {
+        mc_release();
+        in_section.open();
+        over.wait();
+        mc_acquire();
+    });
+    std::thread runner([&] { (void)mc_runtime_run(runtime); });
+    in_section.wait();
+    std::thread first([&] { EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER)); });
+    mc_status second = MC_OK;
+    while ((second = mc_task_spawn(
+                runtime, [](void*) {}, nullptr, nullptr, nullptr)) != MC_ESHUTDOWN)
+        ASSERT_EQ(MC_OK, second);
+    EXPECT_EQ(MC_EBUSY, mc_runtime_shutdown(runtime, MC_FOREVER));
+    over.open();
+    first.join();
+    runner.join();
+    EXPECT_EQ(MC_ESHUTDOWN, mc_runtime_shutdown(runtime, MC_FOREVER));
+}
+
 }  // namespace
