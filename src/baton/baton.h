@@ -230,6 +230,8 @@ private:
     template <class Posted>
     bool wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted, bool own_node) noexcept;
     bool stop_waiting(SeatT& me) noexcept;
+    // Somebody sees to it that a ready task waits no longer than its slice.
+    bool watched() const noexcept { return times_.attention && times_.slice != kForever; }
     void pass_poller_on() noexcept;
     bool can_work(const SeatT& me) noexcept;
     bool free(SeatT& me) noexcept;

@@ -411,7 +411,7 @@ void Baton<Sys>::push_from_anywhere(NodeT* node) noexcept {
 // some slices, so that this is no wake per push.
 template <class Sys>
 void Baton<Sys>::rouse_watcher(bool may_start) noexcept {
-    if (!times_.attention || watching_.load(std::memory_order_relaxed)) return;
+    if (!watched() || watching_.load(std::memory_order_relaxed)) return;
     // Acquire: the seat is used, and may be new.
     if (SeatT* standby = standby_.load(std::memory_order_acquire)) {
         wake(*standby);

@@ -196,7 +196,7 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         }
 
         // The standby watches, while there is work, that the holder lets others in. Nobody holds in a pause.
-        const bool watch = standby && times_.attention && word::state(w) != word::PAUSED &&
+        const bool watch = standby && watched() && word::state(w) != word::PAUSED &&
                            (work || ++quiet_ticks < kWatchTicks);
         if (work) {
             quiet_ticks = 0;
