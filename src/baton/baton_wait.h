@@ -196,8 +196,8 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         }
 
         // The standby watches, while there is work, that the holder lets others in. Nobody holds in a pause.
-        const bool watch = standby && watched() && word::state(w) != word::PAUSED &&
-                           (work || ++quiet_ticks < kWatchTicks);
+        const bool watch =
+            standby && watched() && word::state(w) != word::PAUSED && (work || ++quiet_ticks < kWatchTicks);
         if (work) {
             quiet_ticks = 0;
             idle_since = now;
