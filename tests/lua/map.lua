@@ -57,6 +57,24 @@ t.test("an interrupt of the caller reaches the tasks", function()
     for v = 1, 3 do t.eq(stopped[v], true) end
 end)
 
+t.test("an error of the list itself, and what is no plain table or function", function()
+    local function list(index) return setmetatable({}, {__len = function() return 20 end, __index = index}) end
+    t.raises("from __index", mc.map, tostring, list(function(_, i) if i > 3 then error("from __index") end end))
+    local f = setmetatable({}, {__call = function(_, v, i) return v + i end})
+    t.eq(mc.map(f, list(function(_, i) mc.yield() return 10 * i end))[20], 220)
+end)
+
+t.test("not in an atomic scope, and then nothing is begun", function()
+    local alive, begun = mc.stats().tasks_alive, false
+    do
+        local atomic <close> = mc.scope "atomic"
+        t.raises("map: .*leave the atomic scope first", mc.map, function() begun = true end, {1, 2, 3})
+        t.eq(mc.stats().tasks_alive, alive)
+    end
+    mc.yield()
+    t.eq(begun, false)
+end)
+
 t.test("inside a map, inside a task", function()
     local r = mc.spawn(function()
         return mc.map(function(v) return mc.map(function(w) native.section() return v * w end, {1, 2, 3}) end, {1, 10})

@@ -24,6 +24,14 @@ static int add_traceback(lua_State *L) {
     return 1;
 }
 
+/* f, list, i: what may raise an error of the script's. */
+static int map_item(lua_State *L) {
+    lua_geti(L, 2, lua_tointeger(L, 3));
+    lua_replace(L, 2);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
 /* Upvalues: f, list, results, struct map. */
 static int map_worker(lua_State *L) {
     struct map *m = lua_touserdata(L, lua_upvalueindex(4));
@@ -31,10 +39,11 @@ static int map_worker(lua_State *L) {
     lua_pushcfunction(L, add_traceback);
     while (!m->failed && m->next <= m->count) {
         lua_Integer i = m->next++;
+        lua_pushcfunction(L, map_item);
         lua_pushvalue(L, lua_upvalueindex(1));
-        lua_geti(L, lua_upvalueindex(2), i);
+        lua_pushvalue(L, lua_upvalueindex(2));
         lua_pushinteger(L, i);
-        if (lua_pcall(L, 2, 1, 1) == LUA_OK) {
+        if (lua_pcall(L, 3, 1, 1) == LUA_OK) {
             lua_rawseti(L, lua_upvalueindex(3), i);
         } else {
             if (!m->failed) {
@@ -85,6 +94,18 @@ static int map_wait(lua_State *L) {
     return 0;
 }
 
+/* The same, whatever they ended with. */
+static int map_settle(lua_State *L) {
+    struct mcl_task *w, *k = mcl_self(L);
+    for (lua_Integer i = 1; (w = worker(L, i)) != NULL; i++) {
+        mc_status status = w->destroyed ? MC_OK : mcl_join(k, w, MC_FOREVER);
+        if (status == MC_EPERM) return 0; /* a hook of the script's opened an atomic scope */
+        if (status != MC_OK) return mcl_raise(L, k, status, "map");
+        w->observed = 1;
+    }
+    return 0;
+}
+
 static int in_frame(lua_State *L, lua_CFunction fn) {
     lua_pushcfunction(L, fn);
     for (int i = F; i <= WORKERS; i++) lua_pushvalue(L, i);
@@ -100,12 +121,13 @@ static int give_up(lua_State *L, struct mcl_task *k, struct map *m) {
         lua_pushliteral(L, "interrupted");
         mcl_interrupt(L, w);
     }
-    while (!k->cancelled && in_frame(L, map_wait) != LUA_OK) lua_pop(L, 1);
+    while (!k->cancelled && in_frame(L, map_settle) != LUA_OK) lua_pop(L, 1);
     return lua_error(L);
 }
 
 /* map(f, list [, limit]) -> results */
 int mcl_l_map(lua_State *L) {
+    lua_settop(L, LIMIT);
     if (!lua_isfunction(L, F) && luaL_getmetafield(L, F, "__call") == LUA_TNIL)
         return luaL_typeerror(L, F, "function");
     if (!lua_istable(L, LIST) && luaL_getmetafield(L, LIST, "__index") == LUA_TNIL)
@@ -121,6 +143,8 @@ int mcl_l_map(lua_State *L) {
     lua_newtable(L);
     struct mcl_task *k = mcl_self(L);
     mcl_check_can_suspend(L, k, "map");
+    /* Joining oneself tells whether one may wait at all: in an atomic scope the tasks would never run. */
+    if (mc_task_join(k->task, 0) == MC_EPERM) return mcl_raise(L, k, MC_EPERM, "map");
 
     if (in_frame(L, map_spawn) != LUA_OK || in_frame(L, map_wait) != LUA_OK) return give_up(L, k, m);
     if (m->failed) {
