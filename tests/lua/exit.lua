@@ -119,6 +119,30 @@ t.test("an error in the handler itself is told, and so is the first", function()
     t.match(output, "the first")
 end)
 
+t.test("errors that cannot be shown as text are told, and the main task goes on", function()
+    for _, handler in ipairs {"", "mc.on_error(function() error(bad) end)"} do
+        local output, how, code = t.program(prelude .. [[
+            bad = setmetatable({}, {__tostring = function() error(bad) end})
+            ]] .. handler .. [[
+            mc.spawn {name = "dropped", function() mc.yield() error(bad) end}
+            collectgarbage()
+            collectgarbage()
+            mc.sleep(0.001)
+            KEPT = mc.spawn {name = "kept", function() error(bad) end}
+            ended(KEPT)
+            KEPT = nil
+            collectgarbage()
+            print "went on"
+        ]])
+        t.eq(how .. code, "exit0", output)
+        for _, name in ipairs {"dropped", "kept"} do
+            t.match(output, "error in telling the error of task '" .. name .. "': %(a table value%)\n" ..
+                "multicore: error in task '" .. name .. "': %(a table value%)\n")
+        end
+        t.match(output, "went on\n$")
+    end
+end)
+
 t.test("a userdata that a section uses is not finalised under it", function()
     -- The gate is younger than everything; it notices.
     local output, how, code = t.program(prelude .. [[

@@ -30,19 +30,29 @@ static int report(lua_State *L) {
     return 0;
 }
 
+/* Without the Lua functions that may raise an error: no __tostring, no memory. */
+static void print_plainly(lua_State *L, int index, const char *what, const char *name) {
+    if (lua_type(L, index) == LUA_TSTRING)
+        fprintf(stderr, "multicore: %s '%s': %s\n", what, name, lua_tostring(L, index));
+    else
+        fprintf(stderr, "multicore: %s '%s': (a %s value)\n", what, name, luaL_typename(L, index));
+}
+
 void mcl_report(lua_State *L, struct mcl_task *k) {
+    const char *name = k->task ? mc_task_name(k->task) : "?";
     k->observed = 1;
-    if (!lua_checkstack(L, 4) || !lua_checkstack(k->L, 4)) return;
-    lua_pushcfunction(L, report);
-    lua_pushlightuserdata(L, k);
-    lua_pushvalue(k->L, 2); /* where lua_pcall left it: nothing runs on that state any more */
-    lua_xmove(k->L, L, 1);
-    if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-    fprintf(stderr, "multicore: error in the handler of mc.on_error: %s\n", luaL_tolstring(L, -1, NULL));
-    const char *text = lua_tostring(k->L, 2);
-    fprintf(stderr, "multicore: it was called for task '%s': %s\n%s\n", mc_task_name(k->task),
-            text ? text : "(the error is no string)", k->traceback ? k->traceback : "");
-    lua_pop(L, 2);
+    if (lua_checkstack(L, 4) && lua_checkstack(k->L, 4)) {
+        lua_pushcfunction(L, report);
+        lua_pushlightuserdata(L, k);
+        lua_pushvalue(k->L, 2); /* where lua_pcall left it: nothing runs on that state any more */
+        lua_xmove(k->L, L, 1);
+        if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+        print_plainly(L, -1, "error in telling the error of task", name);
+        lua_pop(L, 1);
+    }
+    print_plainly(k->L, 2, "error in task", name);
+    fprintf(stderr, "%s\n", k->traceback ? k->traceback : "");
+    fflush(stderr);
 }
 
 /* on_error([handler]) -> the handler before, or nil */
