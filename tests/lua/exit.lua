@@ -174,4 +174,27 @@ t.test("require in a finaliser, multicore after the close", function()
     t.match(output, "ran")
 end)
 
+t.test("finalisers that are older than the module", function()
+    local output, how, code = t.program([[
+        setmetatable({}, {__gc = function()
+            print(debug.gethook())
+            print(pcall(debug.sethook, print, "l"))
+            print(coroutine.wrap(function() return "resumed" end)())
+            print(pcall(require "multicore".now))
+            package.loaded.multicore = nil
+            print(pcall(require, "multicore"))
+            os.exit(3)
+        end})
+        local mc = require "multicore"
+        debug.sethook(function() end, "l")
+    ]])
+    t.eq(how .. code, "exit3", output)
+    t.match(output, "^nil\ntrue\nresumed\ntrue\t[%d.]+\nfalse\t.*at the end of the state")
+    output, how, code = t.program([[
+        setmetatable({}, {__gc = function() print(pcall(require, "multicore")) end})
+    ]])
+    t.eq(how .. code, "exit0", output)
+    t.match(output, "at the end of the state")
+end)
+
 t.done()

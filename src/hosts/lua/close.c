@@ -93,6 +93,7 @@ static int guardian_gc(lua_State *L) {
     if (h->guardian == box) { /* else an older one, collected in the course of things */
         h->guardian = NULL;
         mcl_close(L, h, MCL_CLOSE_TIMEOUT);
+        mcl_host_forget(L);
         mcl_task_unref(h->main);
         mcl_host_unref(h); /* the state's reference */
     }

@@ -72,6 +72,7 @@ static int debug_sethook(lua_State *L) {
     lua_State *of = check_state(L, &a);
     struct mcl_host *h = mcl_host_of(L);
     struct mcl_task *k = mcl_current();
+    if (!h) return 0; /* a finaliser at the very end */
     int mask = 0, count = 0, step = 0;
     if (lua_isnoneornil(L, a + 1)) {
         lua_settop(L, a + 1);
@@ -114,6 +115,10 @@ static int debug_gethook(lua_State *L) {
     lua_Hook hook;
     int mask, count;
     struct mcl_task *k = mcl_current();
+    if (!h) {
+        luaL_pushfail(L);
+        return 1;
+    }
     if (k) k->hook_busy = 1;
     mcl_hook_get(h, of, &hook, &mask, &count);
     if (k) k->hook_busy = 0;

@@ -11,16 +11,20 @@
 #include "lib.h"
 #include "raise.h"
 
-static int call_original(lua_State *L, struct mcl_host *h, int code, int close) {
-    luaL_checkstack(L, 3, "exit");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, h->exit);
+/* The os.exit found at the start, on top of the stack. */
+static int call_original(lua_State *L, int code, int close) {
+    luaL_checkstack(L, 2, "exit");
     lua_pushinteger(L, code);
     lua_pushboolean(L, close);
     lua_call(L, 2, 0);
     return 0;
 }
 
-void mcl_exit_now(lua_State *L, struct mcl_host *h) { call_original(L, h, h->exit_code, 1); }
+void mcl_exit_now(lua_State *L, struct mcl_host *h) {
+    luaL_checkstack(L, 1, "exit");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, h->exit);
+    call_original(L, h->exit_code, 1);
+}
 
 /* exit([code [, close]]) */
 static int os_exit(lua_State *L) {
@@ -29,8 +33,9 @@ static int os_exit(lua_State *L) {
     int close = lua_toboolean(L, 2);
     struct mcl_host *h = mcl_host_of(L);
     struct mcl_task *k = mcl_current();
-    if (!close || !k || k == h->main || !h->runtime || k->cancelled || mcl_in_finaliser(h))
-        return call_original(L, h, code, close && (!k || k == h->main));
+    lua_pushvalue(L, lua_upvalueindex(1));
+    if (!close || !h || !k || k == h->main || !h->runtime || k->cancelled || mcl_in_finaliser(h))
+        return call_original(L, code, close && (!h || !k || k == h->main));
     if (!h->exit_due) {
         h->exit_due = 1;
         h->exit_code = code;
@@ -45,13 +50,14 @@ static int os_exit(lua_State *L) {
         left = mcl_time_left(start, MCL_CLOSE_TIMEOUT);
     }
     if (status == MC_ECANCELED || status == MC_ESHUTDOWN) return mcl_raise(L, k, status, "exit");
-    return call_original(L, h, h->exit_code, 0);
+    return call_original(L, h->exit_code, 0);
 }
 
 void mcl_replace_exit(lua_State *L, struct mcl_host *h) {
     if (lua_getglobal(L, "os") == LUA_TTABLE && lua_getfield(L, -1, "exit") == LUA_TFUNCTION) {
+        lua_pushvalue(L, -1);
         h->exit = luaL_ref(L, LUA_REGISTRYINDEX);
-        lua_pushcfunction(L, os_exit);
+        lua_pushcclosure(L, os_exit, 1); /* has it for itself: a late finaliser finds no host */
         lua_setfield(L, -2, "exit");
         lua_pop(L, 1);
         return;

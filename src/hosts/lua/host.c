@@ -20,6 +20,11 @@ struct mcl_host *mcl_host_of(lua_State *L) {
     return h;
 }
 
+void mcl_host_forget(lua_State *L) {
+    lua_pushboolean(L, 0);
+    lua_setfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY);
+}
+
 int mcl_in_finaliser(const struct mcl_host *h) {
     /* From Lua 5.4.4 on every answer is -1 while the collector is stopped from inside. */
     return !h->closing && lua_gc(h->service, LUA_GCCOUNT) == -1;
@@ -109,6 +114,10 @@ static int weak_table(lua_State *L, const char *mode) {
 
 struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint) {
     const mc_runtime_options defaults = MC_RUNTIME_OPTIONS_INIT;
+    /* In a finaliser (see mcl_in_finaliser), which may be one at the end: a guardian would not be called. */
+    if (lua_getfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY) != LUA_TNIL || lua_gc(L, LUA_GCCOUNT) == -1)
+        luaL_error(L, "multicore: cannot start inside a finaliser (__gc) or at the end of the state");
+    lua_pop(L, 1);
     struct mcl_host *h = calloc(1, sizeof *h);
     struct mcl_task *main_task = calloc(1, sizeof *main_task);
     if (!h || !main_task) {

@@ -51,8 +51,11 @@ struct mcl_host {
     pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */
 };
 
-/* Finds the host of a state; NULL if it has none. */
+/* Finds the host of a state; NULL if it has none (any more). */
 struct mcl_host *mcl_host_of(lua_State *L);
+
+/* At the end of the state: it has no host any more, and never gets another. */
+void mcl_host_forget(lua_State *L);
 
 /* Makes the host of a state, pushes nothing. Raises Lua errors. */
 struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint);
