@@ -40,17 +40,25 @@ static void print_plainly(lua_State *L, int index, const char *what, const char 
 
 void mcl_report(lua_State *L, struct mcl_task *k) {
     const char *name = k->task ? mc_task_name(k->task) : "?";
+    int there = mcl_result_is_there(k);
     k->observed = 1;
     if (lua_checkstack(L, 4) && lua_checkstack(k->L, 4)) {
         lua_pushcfunction(L, report);
         lua_pushlightuserdata(L, k);
-        lua_pushvalue(k->L, 2); /* where lua_pcall left it: nothing runs on that state any more */
-        lua_xmove(k->L, L, 1);
+        if (there) {
+            lua_pushvalue(k->L, 2); /* where lua_pcall left it */
+            lua_xmove(k->L, L, 1);
+        } else {
+            lua_pushnil(L);
+        }
         if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
         print_plainly(L, -1, "error in telling the error of task", name);
         lua_pop(L, 1);
     }
-    print_plainly(k->L, 2, "error in task", name);
+    if (there)
+        print_plainly(k->L, 2, "error in task", name);
+    else
+        fprintf(stderr, "multicore: error in task '%s', which is gone\n", name);
     fprintf(stderr, "%s\n", k->traceback ? k->traceback : "");
     fflush(stderr);
 }

@@ -83,6 +83,7 @@ static void run_task(void *arg) {
     int status = lua_pcall(L, k->nargs, LUA_MULTRET, 1);
     k->hook_busy = 1;
     k->failed = status != LUA_OK;
+    k->top = lua_gettop(L);
     k->ended = 1;
     lua_sethook(L, NULL, 0, 0);
     mcl_forget_interrupt(k);
@@ -169,6 +170,11 @@ void mcl_drop_thread(struct mcl_task *k) {
 
 /* ---- results ---- */
 
+int mcl_result_is_there(struct mcl_task *k) {
+    lua_Debug ar;
+    return !lua_getstack(k->L, 0, &ar) && lua_gettop(k->L) == k->top;
+}
+
 static int raise_result(lua_State *L, struct mcl_task *other) {
     lua_State *L1 = other->L;
     if (!other->failed) return luaL_error(L, "task '%s' was cancelled", mc_task_name(other->task));
@@ -193,9 +199,12 @@ int mcl_join_results(lua_State *L, struct mcl_task *k, struct mcl_task *other, u
         if (status != MC_OK) return mcl_raise(L, k, status, "join");
     }
     other->observed = 1;
+    if (other->top && !mcl_result_is_there(other))
+        return luaL_error(L, "join: what '%s' ended with is gone; its lua_State was resumed or closed",
+                          mc_task_name(other->task));
     if (other->failed || mc_task_result(other->task) == MC_ECANCELED) return raise_result(L, other);
     lua_State *L1 = other->L;
-    int n = lua_gettop(L1) - 1;
+    int n = other->top ? other->top - 1 : 0; /* 0: no function of ours ran, the thread was attached */
     luaL_checkstack(L, n, "too many results");
     if (!lua_checkstack(L1, n)) return luaL_error(L, "join: out of memory");
     for (int i = 1; i <= n; i++) lua_pushvalue(L1, i + 1);

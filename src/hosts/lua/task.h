@@ -37,6 +37,7 @@ struct mcl_task {
     unsigned refs;         /* the runtime's, and one per handle */
     unsigned handles;      /* userdata that name this task */
     int nargs;             /* of its function, before it starts */
+    int top;               /* of L once it has ended: the message handler, then results or an error */
     unsigned cancel_count; /* errors raised because of cancellation */
     char *traceback;       /* of the error it ended with; malloc */
     unsigned main_joins;   /* the main task waits for this one, and is to be unparked */
@@ -74,6 +75,10 @@ struct mcl_task *mcl_adopt_thread(lua_State *L, struct mcl_host *h);
 void mcl_drop_thread(struct mcl_task *k);
 
 void mcl_task_unref(struct mcl_task *k);
+
+/* Whether the results or the error are where the end left them: a script that has the lua_State, from
+ * coroutine.running, can resume and close it. */
+int mcl_result_is_there(struct mcl_task *k);
 
 /* Waits for a task on behalf of `k` and leaves its results on the stack of L, or raises its error.
  * Returns the number of results; -1 when the time is over. */
