@@ -68,4 +68,29 @@ t.test("the collector works on while tasks are suspended anywhere", function()
     for i = 1, 50 do t.eq(tasks[i]:join(), 2 * i) end
 end)
 
+t.test("finalisers called by a script", function()
+    local task = mc.spawn(function() end)
+    local finalise = getmetatable(task).__gc
+    t.raises("multicore.task expected", finalise, io.stdout)
+    t.raises("multicore.task expected", finalise, mc.channel())
+    finalise(task)
+    finalise(task)
+    for _, method in ipairs {"join", "status", "interrupt", "name"} do
+        t.raises("has been collected", task[method], task)
+    end
+    t.raises("has been collected", tostring, task)
+    t.raises("has been collected", function() local closed <close> = task end)
+    finalise(mc.self())
+    t.eq(mc.self():name(), "main")
+    for _, class in ipairs {"task", "channel", "semaphore", "scope", "guardian"} do
+        local metatable = debug.getregistry()["multicore." .. class]
+        for name, method in pairs(metatable) do
+            if type(method) == "function" then t.raises("multicore." .. class .. " expected", method, io.stdout) end
+        end
+        for name, method in pairs(metatable.__index or {}) do
+            t.raises("multicore." .. class .. " expected", method, io.stdout)
+        end
+    end
+end)
+
 t.done()

@@ -19,6 +19,8 @@
 #include "preempt.h"
 #include "sigint.h"
 
+#define CLASS "multicore.guardian"
+
 static char guardian_key;
 
 /* ---- sections that outlive the state ---- */
@@ -88,8 +90,10 @@ mc_status mcl_close(lua_State *L, struct mcl_host *h, uint64_t timeout) {
 }
 
 static int guardian_gc(lua_State *L) {
-    struct mcl_host **box = lua_touserdata(L, 1);
+    struct mcl_host **box = luaL_checkudata(L, 1, CLASS);
     struct mcl_host *h = *box;
+    if (!h) return 0; /* a script called this before */
+    *box = NULL;
     if (h->guardian == box) { /* else an older one, collected in the course of things */
         h->guardian = NULL;
         mcl_close(L, h, MCL_CLOSE_TIMEOUT);
@@ -106,7 +110,7 @@ void mcl_guard(lua_State *L, struct mcl_host *h) {
     struct mcl_host **box = lua_newuserdatauv(L, sizeof *box, 0);
     *box = h;
     h->refs++;
-    if (luaL_newmetatable(L, "multicore.guardian")) {
+    if (luaL_newmetatable(L, CLASS)) {
         lua_pushcfunction(L, guardian_gc);
         lua_setfield(L, -2, "__gc");
     }

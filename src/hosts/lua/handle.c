@@ -12,13 +12,15 @@
 
 static struct mcl_task *check_task(lua_State *L, int arg) {
     struct mcl_task **box = luaL_checkudata(L, arg, CLASS);
+    luaL_argcheck(L, *box, arg, "the task has been collected");
     return *box;
 }
 
 void mcl_push_handle(lua_State *L, struct mcl_task *k) {
     luaL_checkstack(L, 6, "task");
     lua_rawgeti(L, LUA_REGISTRYINDEX, k->host->handles);
-    if (lua_rawgetp(L, -1, k) == LUA_TNIL) {
+    struct mcl_task **known = lua_rawgetp(L, -1, k) == LUA_TNIL ? NULL : lua_touserdata(L, -1);
+    if (!known || !*known) { /* a script may have called its __gc */
         lua_pop(L, 1);
         struct mcl_task **box = lua_newuserdatauv(L, sizeof *box, 1);
         *box = k;
@@ -106,7 +108,7 @@ static int task_close(lua_State *L) {
 }
 
 static int task_gc(lua_State *L) {
-    struct mcl_task **box = lua_touserdata(L, 1);
+    struct mcl_task **box = luaL_checkudata(L, 1, CLASS);
     struct mcl_task *k = *box;
     if (!k) return 0;
     *box = NULL;
