@@ -65,6 +65,28 @@ t.test("computing, also inside coroutines and pcall", function()
     end
 end)
 
+t.test("in what a coroutine closes at its end", function()
+    local flag = false
+    local function endless()
+        return setmetatable({}, {__close = function() flag = true while true do end end})
+    end
+    local closing = mc.spawn(function()
+        local co = coroutine.create(function() local c <close> = endless() coroutine.yield() end)
+        coroutine.resume(co)
+        return coroutine.close(co)
+    end)
+    while not flag do mc.yield() end
+    closing:interrupt("stop")
+    local ok, err = closing:join()
+    t.eq(ok, false)
+    t.eq(err, "stop")
+    flag = false
+    local dying = mc.spawn(coroutine.wrap(function() local c <close> = endless() error "x" end))
+    while not flag do mc.yield() end
+    dying:interrupt("stop")
+    t.raises("stop", dying.join, dying)
+end)
+
 t.test("oneself, at once", function()
     t.raises("^me$", function()
         mc.self():interrupt("me")

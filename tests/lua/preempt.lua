@@ -47,6 +47,25 @@ t.test("in comparators, metamethods and C callbacks", function()
     gives_way(function(stop) load(function() while not stop() do end end) end)
 end)
 
+local function closing(f) return setmetatable({}, {__close = f}) end
+
+t.test("in what a coroutine closes at its end", function()
+    gives_way(function(stop)
+        local co = coroutine.create(function()
+            local c <close> = closing(function() while not stop() do end end)
+            coroutine.yield()
+        end)
+        coroutine.resume(co)
+        t.eq(coroutine.close(co), true)
+    end)
+    gives_way(function(stop)
+        t.raises("x", coroutine.wrap(function()
+            local c <close> = closing(function() while not stop() do end end)
+            error "x"
+        end))
+    end)
+end)
+
 t.test("the main task", function()
     local done = false
     mc.spawn(function() done = true end)
