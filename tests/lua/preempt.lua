@@ -118,4 +118,42 @@ t.test("no hook stays behind", function()
     t.eq(debug.gethook(), nil)
 end)
 
+t.test("the coroutine that loads the module", function()
+    local program = [[
+        local function body()
+            local mc, native = require "multicore", require "native"
+            local done, lines = false, 0
+            debug.sethook(function() lines = lines + 1 end, "l")
+            mc.spawn(function() done = true end)
+            while not done do
+            end
+            done = false
+            mc.spawn(function() mc.sleep(0.001) done = true end)
+            native.section(3000)
+            while not done do
+            end
+            assert(debug.gethook() and lines > 2)
+            debug.sethook()
+            coroutine.yield()
+            done = false
+            mc.spawn(function() done = true end)
+            while not done do end
+            print "gave way"
+        end
+        RESUME
+        local mc, done = require "multicore", false
+        mc.spawn(function() done = true end)
+        while not done do end
+        print "so did main"
+    ]]
+    for _, resume in ipairs {
+        "local co = coroutine.wrap(body) co() co()",
+        "local co, create = coroutine.create(body), coroutine.resume create(co) coroutine.resume(co)"
+    } do
+        local output, how, code = t.program((program:gsub("RESUME", resume)))
+        t.eq(how .. code, "exit0", output)
+        t.match(output, "gave way\nso did main")
+    end
+end)
+
 t.done()

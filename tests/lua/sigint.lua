@@ -17,8 +17,8 @@ local function polling(n)
 end
 ]]
 
-local function interrupted(program, signals)
-    return t.program(prelude .. program, function(pipe)
+local function interrupted(program, signals, before, after)
+    return t.program((before or prelude) .. program .. (after or ""), function(pipe)
         local head, pid = "", nil
         repeat
             local line = pipe:read "l"
@@ -60,6 +60,12 @@ for _, c in ipairs(cases) do
         t.match(output, "stack traceback")
     end)
 end
+
+t.test("the coroutine that loads the module computes", function()
+    local output, how, code = interrupted("ready() while true do end", nil, "coroutine.wrap(function() " .. prelude, " end)()")
+    t.eq(how .. " " .. code, "exit 1", output)
+    t.match(output, "interrupted!")
+end)
 
 t.test("the script may catch it and clean up", function()
     local output, how, code = interrupted([[

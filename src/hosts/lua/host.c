@@ -143,6 +143,13 @@ struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, i
     main_task->L = main_task->base.L = h->main_L;
     main_task->frame = &main_task->base;
 
+    if (L != h->main_L) {
+        h->birth.L = L;
+        main_task->base.up = &h->birth;
+        lua_pushthread(L);
+        luaL_ref(L, LUA_REGISTRYINDEX); /* a signal handler may touch it as long as there is a runtime */
+    }
+
     h->service = lua_newthread(L);
     lua_sethook(h->service, NULL, 0, 0);
     h->service_ref = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -23,6 +23,7 @@ struct mcl_host {
     lua_State *main_L;
     lua_State *service; /* for calls of the Lua API from the runtime's hooks; anchored */
     struct mcl_task *main;
+    struct mcl_frame birth; /* below the frames of main: the coroutine that loaded the module, if one did */
     struct mcl_task *tasks; /* all that have not been destroyed, the main task excluded */
     unsigned alive;         /* their number */
 

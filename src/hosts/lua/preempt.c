@@ -73,9 +73,15 @@ static void replace_hook(struct mcl_frame *f, int count) {
     lua_sethook(f->L, preempt_hook, f->mask | LUA_MASKCOUNT, count);
 }
 
+/* After f, what else k may be running: the coroutine that loaded the module, which was resumed before
+ * anybody watched. In a section it may be anybody's. */
+static struct mcl_frame *beside(struct mcl_task *k, struct mcl_frame *f) {
+    return f == &k->base && f->up && mc_task_state(k->task) == MC_TASK_RUNNING ? f->up : NULL;
+}
+
 void mcl_preempt_hook_now(struct mcl_task *k) {
-    if (k->hook_busy) return;                                 /* whoever is busy polls afterwards */
-    if (!k->cancelled && k->frame) replace_hook(k->frame, 1); /* sooner, where it was to be later */
+    if (k->hook_busy || k->cancelled) return; /* whoever is busy polls afterwards */
+    for (struct mcl_frame *f = k->frame; f; f = beside(k, f)) replace_hook(f, 1);
 }
 
 static void restore_hook(struct mcl_frame *f) {
@@ -130,7 +136,7 @@ void mcl_poll(lua_State *L, struct mcl_task *k) {
          * this may have been called from the hook, would only call again at once. */
         k->hook_busy = 1;
         for (struct mcl_frame *f = k->frame; f; f = f->up)
-            if (!f->hooked && (f != k->frame || !f->up)) replace_hook(f, 1);
+            if (!f->hooked && (f != k->frame || f == &k->base)) replace_hook(f, 1);
         k->hook_busy = 0;
         return;
     }
@@ -145,10 +151,12 @@ void mcl_preempt_unwatched(struct mcl_task *k) {
     if (k->way_due || mc_runtime_stats(k->host->runtime, &stats) != MC_OK || stats.threads) return;
     k->way_due = 1;
     k->hook_busy = 1;
-    if (!k->frame->hooked) replace_hook(k->frame, 5000);
+    for (struct mcl_frame *f = k->frame; f; f = beside(k, f)) {
+        if (!f->hooked) replace_hook(f, 5000);
+        if (!f->hooked) /* a count hook of the script's polls by itself */
+            __atomic_store_n(&k->host->attention, 1, __ATOMIC_RELAXED);
+    }
     k->hook_busy = 0;
-    if (!k->frame->hooked) /* a count hook of the script's polls by itself */
-        __atomic_store_n(&k->host->attention, 1, __ATOMIC_RELAXED);
 }
 
 void mcl_preempt_insist(struct mcl_task *k) {
@@ -163,6 +171,14 @@ void mcl_preempt_insist(struct mcl_task *k) {
 /* ---- frames ---- */
 
 void mcl_frame_push(struct mcl_task *k, struct mcl_frame *f, lua_State *co) {
+    struct mcl_host *h = k->host;
+    if (co == h->birth.L) { /* from now on it is watched like any other */
+        h->main->hook_busy = 1;
+        restore_hook(&h->birth);
+        h->main->base.up = NULL;
+        h->birth.L = NULL;
+        h->main->hook_busy = 0;
+    }
     f->L = co;
     f->up = k->frame;
     f->hooked = 0;
