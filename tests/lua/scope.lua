@@ -82,6 +82,36 @@ t.test("a scope belongs to its task, and ends with it", function()
     t.eq(mc.spawn(function() return select(2, pcall(mine.close, mine)) end):join():find("another task") ~= nil, true)
 end)
 
+t.test("an interrupt never comes between mc.scope and the variable", function()
+    local function get() return mc.scope "disable" end
+    local bodies = {
+        function() while true do local s <close> = mc.scope "disable" end end,
+        function()
+            while true do
+                local a <close> = mc.scope "disable"
+                local b <close> =
+                    mc.scope
+                    "disable"
+            end
+        end,
+        function() while true do local s <close> = get() end end
+    }
+    for round = 1, 180 do
+        local hooks, started = round % 2 == 0 and "crl", false
+        local task = mc.spawn(function()
+            if hooks then debug.sethook(function() end, hooks) end
+            pcall(function() started = true bodies[round % 3 + 1]() end)
+            debug.sethook()
+            local before = mc.stats().sections_inline
+            native.section()
+            return mc.stats().sections_inline - before
+        end)
+        while not started do mc.yield() end
+        task:interrupt()
+        t.eq(task:join(), 0, "round " .. round)
+    end
+end)
+
 t.test("wrong arguments", function()
     t.raises("invalid option", mc.scope, "x")
     t.raises("string expected", mc.scope)

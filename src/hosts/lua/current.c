@@ -40,6 +40,7 @@ static void go_away(struct mcl_task *k) {
     /* Relaxed: whatever was asked for until now, this call answers it. */
     __atomic_store_n(&h->attention, 0, __ATOMIC_RELAXED);
     k->way_due = 0;
+    k->grace = 0;
     if (k == h->main) h->main_away = 1;
     mcl_set_current(NULL);
 }

@@ -15,6 +15,7 @@
 struct record {
     int mask, count;
     int step, counted;
+    int next, rest; /* instructions to the next look, and to the end of the step after it */
 };
 
 static struct record *push_record(lua_State *L, struct mcl_host *h, lua_State *of) {
@@ -32,14 +33,21 @@ void mcl_script_hook(lua_State *L, lua_Debug *ar) {
     static const char *const events[] = {"call", "return", "line", "count", "tail call"};
     struct mcl_task *k = mcl_current();
     struct mcl_host *h = k ? k->host : mcl_host_of(L);
-    if (ar->event == LUA_HOOKCOUNT && k && mcl_wants_poll(k)) mcl_poll(L, k);
+    int due = ar->event == LUA_HOOKCOUNT && k && mcl_wants_poll(k);
+    int grace = due && k->grace;
+    if (grace) k->grace = 0;
+    if (due && !grace) mcl_poll(L, k);
     struct record *r = h ? push_record(L, h, L) : NULL;
     if (!r) { /* inherited by a coroutine: the standard hook does nothing there either */
         lua_sethook(L, NULL, 0, 0);
         return;
     }
     if (ar->event == LUA_HOOKCOUNT) {
-        r->counted += r->step;
+        r->counted += r->next;
+        int left = r->rest ? r->rest : r->step, next = grace && left > MCL_GRACE ? MCL_GRACE : left;
+        if (next != r->next) lua_sethook(L, mcl_script_hook, r->mask, next);
+        r->next = next;
+        r->rest = left - next;
         if (r->counted < r->count) return;
         r->counted = 0;
     }
@@ -91,7 +99,7 @@ static int debug_sethook(lua_State *L) {
         int steps = count > 0 ? (count - 1) / STEP + 1 : 1;
         step = count > 0 ? (count - 1) / steps + 1 : 0;
         struct record *r = lua_newuserdatauv(L, sizeof *r, 1);
-        *r = (struct record){mask, count, step, 0};
+        *r = (struct record){mask, count, step, 0, step, 0};
         lua_pushvalue(L, a + 1);
         lua_setiuservalue(L, -2, 1);
     } else {

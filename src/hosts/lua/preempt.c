@@ -50,6 +50,7 @@ void mcl_preempt_attention(struct mcl_host *h) {
 void mcl_preempt_taken(struct mcl_host *h) {
     struct mcl_task *k = mcl_current(); /* also makes the thread-local variable exist before a signal */
     __atomic_store_n(&h->holder, pthread_self(), __ATOMIC_SEQ_CST);
+    if (k) k->grace = 0; /* what it comes from is neither mc.scope nor mc.spawn */
     if (k && k->host == h && __atomic_load_n(&h->attention, __ATOMIC_SEQ_CST)) mcl_preempt_hook_now(k);
 }
 
@@ -81,7 +82,8 @@ static struct mcl_frame *beside(struct mcl_task *k, struct mcl_frame *f) {
 
 void mcl_preempt_hook_now(struct mcl_task *k) {
     if (k->hook_busy || k->cancelled) return; /* whoever is busy polls afterwards */
-    for (struct mcl_frame *f = k->frame; f; f = beside(k, f)) replace_hook(f, 1);
+    for (struct mcl_frame *f = k->frame; f; f = beside(k, f))
+        if (!f->hooked || k->grace < 2) replace_hook(f, 1);
 }
 
 static void restore_hook(struct mcl_frame *f) {
@@ -111,6 +113,20 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
     lua_Hook original = NULL;
     int mask = 0;
     struct mcl_frame *f = k ? find_frame(k, L) : NULL;
+    int grace = k && k->grace && k->grace < 5 && !(k->grace > 1 && ar->event == LUA_HOOKCOUNT);
+    /* Not at a call, either: an error there would keep a __close from being run. */
+    if (grace || (k && (ar->event == LUA_HOOKCALL || ar->event == LUA_HOOKTAILCALL))) {
+        if (f && f->hooked) {
+            original = f->hook;
+            mask = f->mask;
+        }
+        if (grace) k->grace++; /* first: then the signal handler does nothing */
+        if (original && wants_event(mask, ar->event)) original(L, ar);
+        /* A return, the assignment, the next. The script's hook counts as well, so start again after it. */
+        if (lua_gethook(L) == preempt_hook)
+            lua_sethook(L, preempt_hook, lua_gethookmask(L), grace ? MCL_GRACE : 1);
+        return;
+    }
     if (!f || !f->hooked) { /* a coroutine that inherited it, or was resumed behind our back */
         lua_sethook(L, NULL, 0, 0);
         if (!k) return;
@@ -129,7 +145,10 @@ int mcl_wants_poll(struct mcl_task *k) {
     return k->cancelled || __atomic_load_n(&k->host->attention, __ATOMIC_RELAXED);
 }
 
+void mcl_preempt_grace(struct mcl_task *k) { k->grace = 1; }
+
 void mcl_poll(lua_State *L, struct mcl_task *k) {
+    k->grace = 0;
     if (k->cancelled) mcl_raise(L, k, MC_ECANCELED, "checkpoint");
     if (mcl_in_finaliser(k->host)) {
         /* Not here; but as soon as the code below the finaliser runs again. The innermost state, where
@@ -182,12 +201,14 @@ void mcl_frame_push(struct mcl_task *k, struct mcl_frame *f, lua_State *co) {
     f->L = co;
     f->up = k->frame;
     f->hooked = 0;
+    k->grace = 0;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the signal handler reads what `frame` points to */
     k->frame = f;
 }
 
 void mcl_frame_pop(struct mcl_task *k, struct mcl_frame *f) {
     k->frame = f->up;
+    k->grace = 0;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* from here on the handler leaves f alone */
     restore_hook(f);
 }

@@ -25,6 +25,11 @@ void mcl_preempt_hook_now(struct mcl_task *k);
  * script gives way by itself after some thousand instructions. */
 void mcl_preempt_unwatched(struct mcl_task *k);
 
+/* The running script gets a value that has to be closed: no error is raised in the few instructions until it
+ * is in its variable. */
+void mcl_preempt_grace(struct mcl_task *k);
+#define MCL_GRACE 3
+
 /* A checkpoint in a native frame; raises interrupts. */
 void mcl_poll(lua_State *L, struct mcl_task *k);
 int mcl_wants_poll(struct mcl_task *k);

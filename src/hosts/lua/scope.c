@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: BSL-1.0
  */
 #include "lib.h"
+#include "preempt.h"
 #include "raise.h"
 
 #define CLASS "multicore.scope"
@@ -40,6 +41,7 @@ int mcl_l_scope(lua_State *L) {
     static const uint32_t kinds[] = {MC_SCOPE_ENABLE, MC_SCOPE_DISABLE, MC_SCOPE_ATOMIC};
     int kind = luaL_checkoption(L, 1, NULL, names);
     struct mcl_task *k = mcl_self(L);
+    if (mcl_wants_poll(k)) mcl_poll(L, k); /* a loop of scopes is in its grace all the time */
     struct scope *s = lua_newuserdatauv(L, sizeof *s, 0);
     *s = (struct scope){k, 0, 0};
     luaL_setmetatable(L, CLASS);
@@ -47,5 +49,6 @@ int mcl_l_scope(lua_State *L) {
     if (token < 0) return mcl_raise(L, k, token, "scope");
     s->token = token;
     s->open = 1;
+    mcl_preempt_grace(k);
     return 1;
 }

@@ -95,6 +95,7 @@ struct mcl_task *mcl_spawn(lua_State *L, int nargs, const char *name, uint64_t s
     struct mcl_task *self = mcl_self(L);
     struct mcl_host *h = self->host;
     if (self->cancelled) mcl_raise(L, self, MC_ECANCELED, what);
+    if (mcl_wants_poll(self)) mcl_poll(L, self); /* a loop of spawns is in its grace all the time */
     luaL_checkstack(L, 6, what);
     if (h->alive == 0) mcl_sigint_arm(h);
 
@@ -138,6 +139,7 @@ struct mcl_task *mcl_spawn(lua_State *L, int nargs, const char *name, uint64_t s
         mcl_raise(L, self, status, what);
     }
     mcl_preempt_unwatched(self);
+    mcl_preempt_grace(self);
     return k;
 }
 

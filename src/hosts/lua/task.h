@@ -33,6 +33,7 @@ struct mcl_task {
     struct mcl_frame base;
     struct mcl_frame *volatile frame; /* innermost; also read by the signal handler on this thread */
     volatile sig_atomic_t hook_busy;  /* the signal handler must leave the hooks alone */
+    volatile sig_atomic_t grace;      /* see mcl_preempt_grace: 1, then a count of the hook's calls */
     struct mcl_task *prev, *next;
     unsigned refs;         /* the runtime's, and one per handle */
     unsigned handles;      /* userdata that name this task */
