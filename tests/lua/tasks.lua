@@ -130,6 +130,12 @@ t.test("a task as a to-be-closed variable is joined", function()
     t.eq(slept, true)
 end)
 
+t.test("oneself as a to-be-closed variable", function()
+    t.raises("^outer$", function() local me <close> = mc.self() error("outer", 0) end)
+    t.raises("cannot wait for itself", function() local me <close> = mc.self() end)
+    mc.sleep(0.001)
+end)
+
 t.test("tasks take turns", function()
     local trace, turn = {}, "a"
     local function body(name, other)

@@ -97,7 +97,7 @@ static int task_close(lua_State *L) {
         mcl_join_results(L, k, other, MC_FOREVER);
         return 0;
     }
-    if (other->destroyed || !other->task || k->cancelled) return 0;
+    if (other->destroyed || !other->task || k->cancelled || other == k) return 0;
     lua_pushliteral(L, "interrupted");
     mcl_interrupt(L, other);
     mcl_check_can_suspend(L, k, "close of a task");
