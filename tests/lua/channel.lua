@@ -128,4 +128,11 @@ t.test("wrong arguments", function()
     t.raises("multicore.channel expected", mc.channel().send, {}, 1)
 end)
 
+t.test("no limit", function()
+    local ch = mc.channel(math.huge)
+    for i = 1, 100 do ch:send(i) end
+    for i = 1, 100 do t.eq(ch:receive(), i) end
+    t.raises("number", mc.channel, 0 / 0)
+end)
+
 t.done()

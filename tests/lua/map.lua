@@ -82,6 +82,11 @@ t.test("inside a map, inside a task", function()
     t.eq(r[2][3], 30)
 end)
 
+t.test("no limit", function()
+    local barrier = native.barrier(20)
+    t.eq(#mc.map(function(v) barrier:wait() return v end, table.pack(("x"):rep(20):byte(1, -1)), math.huge), 20)
+end)
+
 t.test("wrong arguments", function()
     t.raises("bad argument #1 to '[%w.]*map' %(function expected", mc.map)
     t.raises("table expected", mc.map, print, 1)

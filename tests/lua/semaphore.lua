@@ -57,6 +57,13 @@ t.test("an interrupted waiter takes nothing", function()
     t.eq(s:try(), true)
 end)
 
+t.test("no limit", function()
+    local s = mc.semaphore(math.huge)
+    for _ = 1, 3 do t.eq(s:acquire(), true) end
+    s:release(3)
+    t.raises("overflows", s.release, s)
+end)
+
 t.test("wrong arguments", function()
     t.raises("number expected", mc.semaphore)
     t.raises("negative", mc.semaphore, -1)

@@ -147,7 +147,7 @@ void mcl_open_channels(lua_State *L) {
 
 /* channel([capacity]) */
 int mcl_l_channel(lua_State *L) {
-    lua_Integer capacity = luaL_optinteger(L, 1, 0);
+    lua_Integer capacity = lua_isnoneornil(L, 1) ? 0 : mcl_check_count(L, 1);
     luaL_argcheck(L, capacity >= 0, 1, "a capacity cannot be negative");
     struct channel *c = lua_newuserdatauv(L, sizeof *c, 1);
     *c = (struct channel){.capacity = capacity, .first = 1};

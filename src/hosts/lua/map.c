@@ -132,7 +132,7 @@ int mcl_l_map(lua_State *L) {
         return luaL_typeerror(L, F, "function");
     if (!lua_istable(L, LIST) && luaL_getmetafield(L, LIST, "__index") == LUA_TNIL)
         return luaL_typeerror(L, LIST, "table");
-    lua_Integer limit = luaL_optinteger(L, LIMIT, default_limit());
+    lua_Integer limit = lua_isnil(L, LIMIT) ? default_limit() : mcl_check_count(L, LIMIT);
     luaL_argcheck(L, limit >= 1, LIMIT, "at least one task is needed");
     lua_settop(L, LIST);
     lua_pushinteger(L, limit);

@@ -66,7 +66,12 @@ void mcl_check_can_suspend(lua_State *L, struct mcl_task *k, const char *what) {
         luaL_error(L, "%s: cannot suspend inside a finaliser (__gc); spawn a task there instead", what);
 }
 
-/* ---- times ---- */
+/* ---- counts and times ---- */
+
+lua_Integer mcl_check_count(lua_State *L, int arg) {
+    int huge = lua_type(L, arg) == LUA_TNUMBER && lua_tonumber(L, arg) == HUGE_VAL;
+    return huge ? LUA_MAXINTEGER : luaL_checkinteger(L, arg);
+}
 
 uint64_t mcl_check_seconds(lua_State *L, int arg) {
     lua_Number s = luaL_checknumber(L, arg);

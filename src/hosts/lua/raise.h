@@ -25,6 +25,9 @@ mc_status mcl_interrupt(lua_State *L, struct mcl_task *k);
 /* Drops an interrupt that the running task never took. */
 void mcl_forget_interrupt(struct mcl_task *k);
 
+/* A number of things: an integer, or math.huge. */
+lua_Integer mcl_check_count(lua_State *L, int arg);
+
 /* A time argument in seconds. None or nil: MC_FOREVER. */
 uint64_t mcl_opt_timeout(lua_State *L, int arg);
 uint64_t mcl_check_seconds(lua_State *L, int arg);

@@ -66,7 +66,7 @@ void mcl_open_semaphores(lua_State *L) {
 
 /* semaphore(n) */
 int mcl_l_semaphore(lua_State *L) {
-    lua_Integer n = luaL_checkinteger(L, 1);
+    lua_Integer n = mcl_check_count(L, 1);
     luaL_argcheck(L, n >= 0, 1, "cannot be negative");
     struct semaphore *s = lua_newuserdatauv(L, sizeof *s, 0);
     *s = (struct semaphore){.count = n};
