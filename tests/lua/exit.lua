@@ -172,6 +172,7 @@ t.test("require in a finaliser, multicore after the close", function()
     ]])
     t.eq(how .. code, "exit0", output)
     t.match(output, "ran")
+    t.match(output, "false\t.*this Lua state's multicore has been closed")
 end)
 
 t.test("finalisers that are older than the module", function()

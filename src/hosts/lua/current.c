@@ -28,10 +28,12 @@ __attribute__((noinline)) void mcl_set_current(struct mcl_task *k) {
 
 struct mcl_task *mcl_self(lua_State *L) {
     struct mcl_task *k = mcl_current();
-    if (!k || !k->host->runtime)
-        luaL_error(L, k ? "multicore: this state is being closed"
-                        : "multicore: this thread runs no task of this Lua state; call from the thread that "
-                          "required multicore, or from a task");
+    struct mcl_host *h = k ? k->host : mcl_host_of(L);
+    if (!h || !h->runtime) luaL_error(L, "multicore: this Lua state's multicore has been closed");
+    if (!k)
+        luaL_error(L,
+                   "multicore: this thread runs no task of this Lua state; call from the thread that "
+                   "required multicore, or from a task");
     return k;
 }
 

@@ -131,11 +131,13 @@ struct mcl_task *mcl_spawn(lua_State *L, int nargs, const char *name, uint64_t s
         lua_pushnil(L);
         set_anchor(L, k);
         mcl_task_unref(k);
-        if (status == MC_EAGAIN || status == MC_ENOMEM)
+        if ((status == MC_EAGAIN || status == MC_ENOMEM) && h->alive)
             luaL_error(L,
                        "%s: no memory for the C stack of another task; let some of the %d tasks end first, "
                        "or limit them with mc.map or mc.semaphore",
                        what, (int)h->alive);
+        if (status == MC_EAGAIN || status == MC_ENOMEM)
+            luaL_error(L, "%s: no memory for a C stack of that size", what);
         mcl_raise(L, self, status, what);
     }
     mcl_preempt_unwatched(self);
@@ -207,8 +209,7 @@ int mcl_join_results(lua_State *L, struct mcl_task *k, struct mcl_task *other, u
     if (other->failed || mc_task_result(other->task) == MC_ECANCELED) return raise_result(L, other);
     lua_State *L1 = other->L;
     int n = other->top ? other->top - 1 : 0; /* 0: no function of ours ran, the thread was attached */
-    luaL_checkstack(L, n, "too many results");
-    if (!lua_checkstack(L1, n)) return luaL_error(L, "join: out of memory");
+    if (!lua_checkstack(L, n) || !lua_checkstack(L1, n)) return luaL_error(L, "join: too many results");
     for (int i = 1; i <= n; i++) lua_pushvalue(L1, i + 1);
     lua_xmove(L1, L, n);
     return n;
