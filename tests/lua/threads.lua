@@ -28,6 +28,13 @@ t.test("not while tasks are alive", function()
     t.eq(mc.spawn(function() return 5 end):join(), 5)
 end)
 
+t.test("not in a callback", function()
+    t.raises("not in the callback", native.call_back, mc.threads, {max = 3})
+    native.call_back(function() t.raises("not in the callback", native.call_back, mc.threads, {max = 3}) end)
+    native.section()
+    mc.threads {max = 64}
+end)
+
 t.test("stats", function()
     local s = mc.stats()
     for _, name in ipairs {"tasks_alive", "tasks_spawned", "sections", "sections_inline", "handoffs", "wakes", "threads", "threads_peak", "longest_wait"} do

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib.h"
+#include "multicore/extension.h"
 #include "raise.h"
 
 /* enable([flag]) -> previous */
@@ -81,6 +82,11 @@ int mcl_l_threads(lua_State *L) {
         return luaL_error(L,
                           "threads: %d tasks are alive; set this in the main task before the first mc.spawn",
                           (int)h->alive);
+    /* The native function that called back would end its section in a runtime that is gone. */
+    if ((mc_leave)() == MC_OK) {
+        (mc_enter)();
+        return luaL_error(L, "threads: not in the callback of a native function");
+    }
     int enabled = mc_enable(h->runtime, -1);
     mc_status status = mcl_host_stop(h, MC_FOREVER);
     if (status != MC_OK) return luaL_error(L, "threads: %s", mc_status_message(status));
