@@ -221,6 +221,8 @@ private:
     bool head_due(NodeT* head, std::uint64_t now) noexcept;
     bool grant_seat(SeatT& me, SeatT& to) noexcept;
     bool grant_standby(SeatT& me) noexcept;
+    bool stand_by(SeatT& me) noexcept;
+    void sit_down(SeatT& me) noexcept;
     bool rouse() noexcept;
     bool start_carrier() noexcept;
     void serve_wish(bool open) noexcept;
@@ -233,6 +235,7 @@ private:
     // Somebody sees to it that a ready task waits no longer than its slice.
     bool watched() const noexcept { return times_.attention && times_.slice != kForever; }
     void pass_poller_on() noexcept;
+    void end_pause() noexcept;
     bool can_work(const SeatT& me) noexcept;
     bool free(SeatT& me) noexcept;
     void put_back(SeatT& me, word::Word lent) noexcept;

@@ -36,11 +36,15 @@ bool Baton<Sys>::try_take(SeatT& me) noexcept {
         put_back(me, w);
         return false;
     }
-    if (word::state(w) == word::PAUSED) {  // nobody watched meanwhile
-        if (has_work()) rouse_watcher(false);
-        if (times_.attention && !line_.empty()) rouse_all();
-    }
+    if (word::state(w) == word::PAUSED) end_pause();
     return true;
+}
+
+// By the holder: nobody watched meanwhile, nor looked how long he waits.
+template <class Sys>
+void Baton<Sys>::end_pause() noexcept {
+    if (has_work()) rouse_watcher(false);
+    if (times_.attention && anybody_waits()) rouse_all();
 }
 
 // Gives a lend back untaken: the interpreter can run nothing else now. The lender may have come back
@@ -123,6 +127,25 @@ bool Baton<Sys>::free(SeatT& me) noexcept {
     const word::Word none = word::with(word_.load(std::memory_order_relaxed), word::FREE, 0);
     word_.store(none, std::memory_order_seq_cst);  // L3
     return !(hint_.load(std::memory_order_seq_cst) & kInbox) || !retake(me, none);
+}
+
+// By a carrier that holds and will look for work next: before the baton is free, so that whoever posts then,
+// maybe in a signal handler on this very thread, finds somebody.
+template <class Sys>
+bool Baton<Sys>::stand_by(SeatT& me) noexcept {
+    me.state.store(seat::SPIN, std::memory_order_relaxed);  // own transition (S2); the CAS publishes
+    SeatT* none = nullptr;
+    if (standby_.compare_exchange_strong(none, &me, std::memory_order_seq_cst)) return true;
+    me.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody knew
+    return false;
+}
+
+// The same carrier, which holds again: nobody else can grant it the baton.
+template <class Sys>
+void Baton<Sys>::sit_down(SeatT& me) noexcept {
+    SeatT* self = &me;
+    standby_.compare_exchange_strong(self, nullptr, std::memory_order_seq_cst);
+    me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
 }
 
 template <class Sys>
@@ -323,7 +346,9 @@ Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
         drain();
         NodeT* head = line_.front();
         if (!head) {
+            const bool stands_by = me.carrier && stand_by(me);
             if (free(me)) return nullptr;
+            if (stands_by) sit_down(me);
             continue;
         }
         if (!head->seat || head == self) return pop_front();
@@ -388,7 +413,10 @@ void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
     const word::Word paused = word::with(word_.load(std::memory_order_relaxed), word::PAUSED, 0);
     word_.store(paused, std::memory_order_seq_cst);
     // A driver that arrived before the store saw HELD and queued.
-    if (!still_none() && retake(me, paused)) give_up(me, nullptr);
+    if (!still_none() && retake(me, paused)) {
+        end_pause();
+        give_up(me, nullptr);
+    }
 }
 
 template <class Sys>

@@ -38,8 +38,8 @@ bool Baton<Sys>::seek_poller() noexcept {
     ask_for_poller();
     Sys::heavy_fence();  // as in post: a holder sees it at its next release, switch or checkpoint. L1
     const word::State now = word::state(word_.load(std::memory_order_seq_cst));
-    if (now == word::HELD || now == word::PAUSED) return false;
-    return rouse_any() || rouse();
+    if (rouse_any()) return true;
+    return now != word::HELD && now != word::PAUSED && rouse();
 }
 
 // By a thread that got the baton and polls no more.
@@ -90,14 +90,14 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         }
         // Once somebody else has posted the node, it is in the line for good.
         std::uint64_t block_until = queued && !own_node ? kForever : until;
+        // Listed before the last look, so that rouse_all finds whoever has looked.
+        serve_wish(idle_.add(me, false));
         // In a pause nobody computes, and whoever ends it wakes all.
         if (queued && times_.attention &&
-            word::state(word_.load(std::memory_order_relaxed)) != word::PAUSED) {
+            word::state(word_.load(std::memory_order_seq_cst)) != word::PAUSED) {
             const std::uint64_t tick = later(now, ask ? times_.slice : slice_of(node));
             if (tick < block_until) block_until = tick;
         }
-        // Listed before the last look, so that rouse_all finds whoever has looked.
-        serve_wish(idle_.add(me, false));
         if (me.prepare_to_block()) {
             if (!fenced) {
                 // Once: a release from now on sees the hint, and afterwards the node in the line. L1.

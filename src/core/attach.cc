@@ -15,7 +15,8 @@ namespace {
 // With the baton: this thread drives the runtime no more.
 void leave_runtime(Worker& worker) noexcept {
     mc_runtime& rt = *worker.rt;
-    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1)
+    // A closed one is not paused: sections that end now find their way out.
+    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1 && !rt.closed.load(std::memory_order_seq_cst))
         rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
     else
         rt.baton.give_up(worker.seat, nullptr);

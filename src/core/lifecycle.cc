@@ -183,7 +183,9 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
         holding = drive(*worker, nullptr);
         if (!holding) holding = rt.baton.acquire_as_carrier(worker->seat);
     }
-    bool left_behind = false;
+    worker->home.forget_thread();
+    overflow_leave_thread();
+    bool left_behind = false;  // then nothing of the worker may be touched
     const bool last = stop_driving(*worker, holding, left_behind);
     const bool closed = rt.closed.load(std::memory_order_seq_cst);
     const bool stopped = rt.stopping.exchange(false, std::memory_order_seq_cst);
@@ -193,8 +195,6 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     else if (holding)
         rt.baton.give_up(worker->seat, nullptr);
     rt.baton.leave_poller();
-    worker->home.forget_thread();
-    overflow_leave_thread();
     this_thread().task = outer.task;
     this_thread().worker = outer.worker;
     if (!left_behind) retire_worker(*worker);

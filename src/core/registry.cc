@@ -35,6 +35,22 @@ const char* file_of(const void* address) noexcept {
     return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "an unknown file";
 }
 
+// The one after that, with a reference in exchange for that one's; after one that is no longer listed, none.
+mc_runtime* next_runtime(mc_runtime* after) noexcept {
+    mc_runtime* next = nullptr;
+    {
+        std::lock_guard lock(registry_mutex());
+        next = first_runtime;
+        if (after) {
+            while (next && next != after) next = next->registry_next;
+            if (next) next = next->registry_next;
+        }
+        if (next) runtime_ref(*next);
+    }
+    if (after) runtime_unref(*after);
+    return next;
+}
+
 // At exit: takes each baton, in its turn, so that the interpreter is not touched while the process is torn
 // down, or gives up after 100 ms. Nobody is joined, and nobody gets a baton back.
 void at_exit() {
@@ -43,8 +59,8 @@ void at_exit() {
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     options.name = "exit";
     static mc_task* holders = nullptr;  // for ever, and known to leak checkers
-    std::lock_guard lock(registry_mutex());
-    for (mc_runtime* rt = first_runtime; rt; rt = rt->registry_next) {
+    // Not under the mutex, which others take with a baton.
+    for (mc_runtime* rt = next_runtime(nullptr); rt; rt = next_runtime(rt)) {
         if (!current || &current->rt != rt || !current->holds_baton()) {
             mc_task* task = new (std::nothrow) mc_task(*rt, options, true);
             Worker* worker = task ? new_worker(*rt) : nullptr;
@@ -55,7 +71,11 @@ void at_exit() {
             mc_task_ref(task);  // the line drops one that timed out
             task->next_task = holders;
             holders = task;
-            if (!rt->baton.acquire(worker->seat, *task, until)) continue;
+            start_driving(*rt);
+            if (!rt->baton.acquire(worker->seat, *task, until)) {
+                rt->drivers.fetch_sub(1, std::memory_order_seq_cst);
+                continue;
+            }
         }
         // Exit handlers that release keep the baton.
         rt->can_lend.store(false, std::memory_order_seq_cst);

@@ -79,12 +79,21 @@ void arm_timer(mc_task& task, std::uint64_t when, bool (*claim)(ReactorWait&)) n
                      timer);  // without memory a deadline still counts; only nobody unblocks the section
 }
 
+// Whose options they are: of the section that is open now, in this depth of callbacks and hooks.
+std::uint32_t level_of(const mc_task& task) noexcept {
+    const std::uint32_t in_hook = task.gate_now() & gate::kHook ? 1u << 16 : 0;
+    return static_cast<std::uint32_t>(task.entered.size()) + 1 + in_hook;
+}
+
 void arm_options(mc_task& task, const SectionOptions& options) noexcept {
     static_cast<SectionOptions&>(task.section) = options;
     // Publishes the line above to begin_unblock. seq_cst, as there and for the marks: either whoever sets a
     // mark finds this armed, or the look at the marks that follows sees it.
     if (options.unblock) task.section.unblock_state.store(unblock::ARMED, std::memory_order_seq_cst);
-    if (options.deadline != kForever) arm_timer(task, options.deadline, claim_deadline);
+}
+
+void arm_deadline(mc_task& task) noexcept {
+    if (task.section.deadline != kForever) arm_timer(task, task.section.deadline, claim_deadline);
 }
 
 // Afterwards nobody calls the unblock function. True: nobody had.
@@ -126,10 +135,10 @@ void close_options(mc_task& task) noexcept {
     task.outer_options.pop_back();
     arm_options(task, outer);
     // What came meanwhile found the inner section only.
-    if (outer.unblock && (task.wakeup.marks() & (wait::INTERRUPT | wait::CANCEL))) {
-        end_wait(task, task.section.timer);
+    if (outer.unblock && (task.wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)))
         arm_timer(task, 1, claim_now);
-    }
+    else
+        arm_deadline(task);
 }
 
 // What became pending in the section is for the host to raise once the native function has returned.
@@ -158,7 +167,7 @@ void close_options(mc_task& task) noexcept {
     }
     const mc_status status = pending_status(*task);
     tell_of_marks(*task);
-    if (task->section.level == task->entered.size() + 1) close_options(*task);
+    if (task->section.level == level_of(*task)) close_options(*task);
     return status;
 }
 
@@ -263,12 +272,13 @@ mc_status section_release_with(mc_site* site, const mc_section_options* given) n
     const bool known = valid && !(options.flags & ~MC_SECTION_MIGRATABLE);
     bool no_room = false;
     if (known && given && !task->in_section()) {
-        const auto level = static_cast<std::uint32_t>(task->entered.size()) + 1;
         no_room = task->section.level != 0 && !stow_options(*task);
         const bool timed = options.deadline != 0 && options.deadline != kForever;
-        if (!no_room)
-            arm_options(*task, {level, options.unblock, options.unblock_arg,
+        if (!no_room) {
+            arm_options(*task, {level_of(*task), options.unblock, options.unblock_arg,
                                 timed ? deadline_after(options.deadline) : kForever});
+            arm_deadline(*task);
+        }
     }
     const mc_status pending = pending_status(*task);  // only now: what comes later finds the unblock armed
     section_release(site);

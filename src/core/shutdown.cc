@@ -11,16 +11,37 @@ namespace {
 
 // Makes every other task notice that it is over.
 void cancel_all(mc_runtime& rt, mc_task* but) noexcept {
-    for (;;) {
+    for (mc_task* at = nullptr;;) {
         mc_task* next = nullptr;
         {
             std::lock_guard lock(rt.mutex);
-            for (mc_task* task = rt.tasks; task && !next; task = task->next_task)
-                if (task != but && !(task->wakeup.marks() & wait::CANCEL)) next = mc_task_ref(task);
+            next = at && at->listed ? at->next_task : rt.tasks;
+            while (next && (next == but || (next->wakeup.marks() & wait::CANCEL))) next = next->next_task;
+            if (next) mc_task_ref(next);
         }
+        if (at) mc_task_unref(at);
         if (!next) return;
         make_notice(*next, set_mark(*next, wait::CANCEL, wait::CANCELLED));
-        mc_task_unref(next);
+        at = next;
+    }
+}
+
+// A section that ends once the runtime is closed drops its task, which is still on the list then.
+mc_task* keep_tasks(mc_runtime& rt) noexcept {
+    std::lock_guard lock(rt.mutex);
+    mc_task* held = nullptr;
+    for (mc_task* task = rt.tasks; task; task = task->next_task) {
+        task->next_held = held;
+        held = mc_task_ref(task);
+    }
+    return held;
+}
+
+void let_go(mc_task* held) noexcept {
+    while (held) {
+        mc_task* task = held;
+        held = task->next_held;
+        mc_task_unref(task);
     }
 }
 
@@ -148,10 +169,12 @@ static mc_status end_all(mc_runtime& rt, mc_task* me, bool visitor, uint64_t tim
     mc_task_unref(me);
     if (!holding) return not_reached(rt);
 
+    mc_task* const held = keep_tasks(rt);
     rt.closer.store(me, std::memory_order_seq_cst);
     rt.closed.store(true, std::memory_order_seq_cst);
     empty_line(rt, *me);
     stragglers = give_up_stragglers(rt, me);
+    let_go(held);
     rt.baton.rouse_all();
     if (visitor) mc_detach();
     return MC_OK;

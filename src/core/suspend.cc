@@ -37,6 +37,7 @@ bool drive_alone(Worker& worker, mc_task& task) noexcept {
         stand_in->home.forget_thread();
         this_thread().worker = &worker;
         if (own_turn) rt.baton.rename(worker.seat);
+        worker.stand_in = nullptr;
     }
     retire_worker(*stand_in);
     return own_turn;
@@ -69,7 +70,12 @@ bool wait_bound(mc_task& task, std::uint64_t deadline, bool queued, std::uint64_
         }
     }
     worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
-    worker.stand_in = nullptr;
+    // Given up by a shutdown that did not find it in the line.
+    if (rt.closed.load(std::memory_order_seq_cst) &&
+        task.result.load(std::memory_order_acquire) != MC_EAGAIN) {
+        rt.baton.give_up(worker.seat, nullptr);
+        end_straggler(task);
+    }
     this_thread().task = &task;
     start_clock(task);
     hold(worker, task);
@@ -242,6 +248,7 @@ mc_status mc_task_park(uint64_t timeout) {
         if (const std::uint32_t mark = arm(*task, wait::PARK)) return status_of_mark(mark);
         if (disarm(*task, wait::TIME)) return MC_ETIMEDOUT;
         suspend(*task, kForever);
+        tell_of_marks(*task);
         return status_of(*task);
     }
     return wait_for(*task, wait::PARK, deadline_after(timeout), -1, 0, nullptr);

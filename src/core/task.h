@@ -104,6 +104,7 @@ struct mc_task : mc::NodeT {
     mc_task* next_task = nullptr;  // all tasks of the runtime; guarded by rt.mutex
     mc_task* prev_task = nullptr;
     bool listed = false;
+    mc_task* next_held = nullptr;  // by the thread that shuts down
 
     // Relaxed: the task's own thread, or a racy look.
     std::uint32_t gate_now() const noexcept { return gate.load(std::memory_order_relaxed); }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <new>
 
@@ -203,8 +204,11 @@ bool mc_runtime::stranded() noexcept {
 
 bool mc_runtime::may_lend() noexcept {
     if (!host.may_lend) return true;
+    const int saved = errno;  // a release may ask
     HookScope scope(this_thread().task);
-    return call_hook("may_lend", host.may_lend, host.self) != 0;
+    const bool may = call_hook("may_lend", host.may_lend, host.self) != 0;
+    errno = saved;
+    return may;
 }
 
 void mc_runtime::attention(std::uint32_t holder) noexcept {

@@ -289,5 +289,11 @@ __attribute__((visibility("default"))) int luaopen_native(lua_State *L) {
     lua_setfield(L, -2, "__index");
     mc_support(0);
     luaL_newlib(L, functions);
+#if defined(__SANITIZE_THREAD__)
+    lua_pushboolean(L, 1); /* which has room for some thousand fibers */
+#else
+    lua_pushboolean(L, 0);
+#endif
+    lua_setfield(L, -2, "thread_sanitized");
     return 1;
 }

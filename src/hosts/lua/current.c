@@ -14,7 +14,8 @@
 #include "raise.h"
 #include "sigint.h"
 
-static __thread struct mcl_task *current;
+/* initial-exec: read in signal handlers, where the storage of a thread cannot be allocated yet. */
+static __thread struct mcl_task *current __attribute__((tls_model("initial-exec")));
 
 __attribute__((noinline)) struct mcl_task *mcl_current(void) {
     __asm__ volatile("" ::: "memory");
