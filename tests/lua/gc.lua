@@ -2,14 +2,15 @@
 local mc, t, native = require "multicore", require "check", require "native"
 
 t.test("ended tasks are collected, alive ones are not", function()
-    local weak = setmetatable({}, {__mode = "v"})
+    local weak, gate = setmetatable({}, {__mode = "v"}), mc.semaphore(0)
     for i = 1, 10 do
         local payload = {}
         weak[i] = payload
-        mc.spawn(function() mc.sleep(0.001) payload[1] = i end)
+        mc.spawn(function() gate:acquire() payload[1] = i end)
     end
     collectgarbage()
     for i = 1, 10 do t.eq(weak[i] ~= nil, true) end
+    gate:release(10)
     t.eventually(function() collectgarbage() return next(weak) == nil end)
 end)
 

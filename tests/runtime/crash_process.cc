@@ -207,6 +207,27 @@ TEST(ExitDeathTest, FromAForeignThreadWhileTasksRun) {
                 ::testing::ExitedWithCode(44), "");
 }
 
+// The exiting thread polls for the sleeper while it waits for the baton, which it does not get.
+TEST(ExitDeathTest, BesideATaskThatSleepsAndOneThatComputes) {
+    EXPECT_EXIT(child([] {
+                    static Gate& computes = *new Gate;
+                    static Runtime* runtime = new Runtime;
+                    runtime->spawn([] { (void)mc_task_sleep(mctest::hang_seconds() * 1000 * mctest::ms); });
+                    runtime->spawn([] {
+                        EXPECT_EQ(MC_OK, mc_task_yield());  // the other sleeps now
+                        computes.open();
+                        for (volatile bool forever = true; forever;) {
+                        }
+                    });
+                    std::thread([] {
+                        computes.wait();
+                        std::exit(46);
+                    }).detach();
+                    runtime->run();
+                }),
+                ::testing::ExitedWithCode(46), "");
+}
+
 // Constructed before the runtime: what its destructor sees happens after the library's exit handler.
 struct AtExit {
     std::atomic<long> steps{0};

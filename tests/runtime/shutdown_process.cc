@@ -137,4 +137,34 @@ TEST(StragglersDeathTest, OneThatEndsInTimeIsNone) {
                 ::testing::ExitedWithCode(0), "");
 }
 
+// Its task is dropped at once, while shutdown still goes through the tasks.
+TEST(StragglersDeathTest, MayEndDuringTheShutdown) {
+    EXPECT_EXIT(child([] {
+                    mc_runtime* runtime = nullptr;
+                    ASSERT_EQ(MC_OK, mc_runtime_create(nullptr, &runtime));
+                    ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
+                    ASSERT_EQ(MC_OK, mc_task_spawn(runtime, straggle, nullptr, nullptr, nullptr));
+                    mc_task_options options = MC_TASK_OPTIONS_INIT;
+                    options.destroy = [](void*) {  // of one that waits in the line, when that is emptied
+                        go_on.open();
+                        over.wait();
+                        mctest::spin(10 * mctest::ms);  // the section's acquire follows
+                    };
+                    const auto yield = [](void*) {
+                        for (;;) (void)mc_task_yield();
+                    };
+                    ASSERT_EQ(MC_OK, mc_task_spawn(runtime, yield, nullptr, &options, nullptr));
+                    EXPECT_EQ(MC_OK, mc_task_yield());
+                    mc_release();
+                    in_section.wait();
+                    mc_acquire();
+                    EXPECT_EQ(MC_OK, mc_detach());
+                    const mc_status status = mc_runtime_shutdown(runtime, 10 * mctest::ms);
+                    EXPECT_TRUE(status == MC_OK || status == MC_ETIMEDOUT) << mc_status_name(status);
+                    EXPECT_EQ(MC_OK, mc_runtime_destroy(runtime));
+                    EXPECT_FALSE(returned.load());
+                }),
+                ::testing::ExitedWithCode(0), "");
+}
+
 }  // namespace
