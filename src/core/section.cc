@@ -75,8 +75,8 @@ void arm_timer(mc_task& task, std::uint64_t when, bool (*claim)(ReactorWait&)) n
     timer.owner = &task;
     timer.deadline = when;
     timer.ready = 0;
-    (void)start_wait(task,
-                     timer);  // without memory a deadline still counts; only nobody unblocks the section
+    // Without memory for the timer a deadline still counts; only nobody unblocks the section.
+    (void)start_wait(task, timer);
 }
 
 // Whose options they are: of the section that is open now, in this depth of callbacks and hooks.
