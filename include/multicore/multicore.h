@@ -161,13 +161,13 @@ mc_status mc_runtime_run(mc_runtime *runtime);
  * async-signal-safe. */
 void mc_runtime_stop(mc_runtime *runtime);
 
-/* Ends the runtime: no new tasks and attachments, the rest cancelled; waits for them, attached threads
- * included, until `timeout`; then parks stragglers (tasks whose section has not ended) for good, which
- * stay what they were: their destroy function does not run. Their number goes to the misuse handler.
- * MC_OK: all ended. MC_ETIMEDOUT: some were parked; or a task computes without a checkpoint, then nothing
- * was parked, the handler says so, and the call may be made again. MC_EDEADLK from an unbound task of it.
- * MC_EPERM in a hook. MC_ESHUTDOWN: done before. Any other thread; one without the baton waits up to
- * 100 ms for it beyond the timeout. */
+/* Ends the runtime: no new tasks and attachments, the rest cancelled, or abandoned where that cannot be done
+ * safely; waits for them, attached threads included, until `timeout`; then parks stragglers (tasks whose
+ * section has not ended) for good, which stay what they were: their destroy function does not run. Their
+ * number goes to the misuse handler. MC_OK: all ended. MC_ETIMEDOUT: some were parked; or a task computes
+ * without a checkpoint, then nothing was parked, the handler says so, and the call may be made again.
+ * MC_EDEADLK from an unbound task of it. MC_EPERM in a hook. MC_ESHUTDOWN: done before. Any other thread; one
+ * without the baton waits up to 100 ms for it beyond the timeout. */
 mc_status mc_runtime_shutdown(mc_runtime *runtime, uint64_t timeout);
 
 /* Frees all but stragglers. MC_EBUSY while anything else is alive: a task, a thread that runs it or
@@ -250,7 +250,18 @@ mc_status mc_task_result(mc_task *task); /* how it ended; MC_EAGAIN while alive.
 mc_status mc_task_interrupt(mc_task *task, void *payload);
 mc_status mc_task_take_interrupt(mc_task *task, void **payload); /* needs the baton; MC_EAGAIN: none */
 
-mc_status mc_task_cancel(mc_task *task, uint32_t mode); /* MC_CANCEL_*. Any thread */
+/* Any thread. The task's result is MC_ECANCELED if this answered MC_OK before its function had returned.
+ *
+ * MC_CANCEL_SAFE: a task that has not started ends unrun. Any other is told, by MC_ECANCELED from what
+ * suspends it, now and ever after, and from its checkpoints; in a section, whose `unblock` is called, by the
+ * checkpoint after it. MC_EBUSY, and nothing changes: it is in a section without `unblock`.
+ *
+ * MC_CANCEL_ABANDON: joiners see the end at once and the task never runs on: a suspended one is dropped, one
+ * that computes leaves at its next checkpoint, suspension or acquire, one in a section (its `unblock` is
+ * called) at the acquire. Its stack is dropped, not unwound; its destroy function runs then, not before.
+ * Amid a callback (mc_enter) it is only told, until the C code that called back has reached its acquire.
+ * MC_ENOTSUP for a bound task. Ended ones: MC_OK. */
+mc_status mc_task_cancel(mc_task *task, uint32_t mode);
 
 void *mc_task_data(mc_task *task);                /* any thread */
 void mc_task_set_data(mc_task *task, void *data); /* needs the baton */

@@ -19,7 +19,13 @@ namespace wait {
 // What a task waits for (bits 0-2) and what ended the wait (bits 8-11).
 enum Kind : std::uint32_t { NONE = 0, PARK = 1, SLEEP = 2, JOIN = 3, FD = 4 };
 enum Reason : std::uint32_t { UNPARKED = 1, TIME = 2, JOINED = 3, READY = 4, INTERRUPTED = 5, CANCELLED = 6 };
-enum Mark : std::uint32_t { PERMIT = 1u << 4, INTERRUPT = 1u << 5, CANCEL = 1u << 6, DEADLINE = 1u << 7 };
+enum Mark : std::uint32_t {
+    PERMIT = 1u << 4,
+    INTERRUPT = 1u << 5,
+    CANCEL = 1u << 6,
+    DEADLINE = 1u << 7,
+    ABANDON = 1u << 12  // with CANCEL: the task is not to run on
+};
 
 inline constexpr std::uint32_t kKinds = 7;
 inline constexpr std::uint32_t kReasonShift = 8;

@@ -35,7 +35,7 @@ mc_status mc_task_interrupt(mc_task* task, void* payload) {
     Noticed noticed{};
     {
         std::lock_guard lock(task->rt.mutex);
-        if (!task->listed) return MC_EINVAL;
+        if (!task->listed || task->result.load(std::memory_order_relaxed) != MC_EAGAIN) return MC_EINVAL;
         if (task->wakeup.marks() & wait::INTERRUPT) return MC_EBUSY;  // set and cleared under the mutex
         task->payload = payload;
         noticed = set_mark(*task, wait::INTERRUPT, wait::INTERRUPTED);

@@ -54,19 +54,48 @@ void task_count_down(mc_task& task) noexcept {
         if (alone(rt) && waiter->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*waiter);
 }
 
-// What everybody may see of an end: the result, and the joiners' turn.
-static void publish_end(mc_task& task, mc_status result) noexcept {
-    task.state.store(MC_TASK_ENDED, std::memory_order_relaxed);
+mc_task* settle(mc_task& task, mc_status result) noexcept {
+    if (task.result.load(std::memory_order_relaxed) != MC_EAGAIN) return nullptr;  // under the mutex
     task.result.store(result, std::memory_order_release);  // pairs with mc_task_result
-    if (task.rt.loaded == &task) task.rt.loaded = nullptr;
+    mc_task* claimed = nullptr;
     while (mc_task* joiner = task.joiners) {
         task.joiners = joiner->next_joiner;
         joiner->joining = nullptr;
-        if (joiner->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*joiner);
+        if (!joiner->wakeup.claim(1u << wait::JOIN, wait::JOINED)) continue;
+        joiner->next_joiner = claimed;
+        claimed = joiner;
+    }
+    return claimed;
+}
+
+void wake_joiners(mc_task* claimed) noexcept {
+    while (claimed) {
+        mc_task* joiner = claimed;
+        claimed = joiner->next_joiner;  // once posted it may join again
+        make_ready(*joiner);
     }
 }
 
-void abandon_task(mc_task& task) noexcept {
+// What everybody may see of an end.
+static void publish_end(mc_task& task, mc_status result) noexcept {
+    task.state.store(MC_TASK_ENDED, std::memory_order_relaxed);
+    if (task.rt.loaded == &task) task.rt.loaded = nullptr;
+    mc_task* joiners = nullptr;
+    {
+        std::lock_guard lock(task.rt.mutex);
+        joiners = settle(task, result);
+    }
+    wake_joiners(joiners);
+}
+
+void leave_if_abandoned(mc_task& task) noexcept {
+    if (!task.is_to_be_dropped() || (task.gate_now() & gate::kHook)) return;
+    stop_waiting(task);
+    end_task(task, MC_ECANCELED);
+    leave_stack(task);
+}
+
+void give_up_straggler(mc_task& task) noexcept {
     // Its C code may still use what `data` holds, and the interpreter will be gone when that ends: no
     // destroy hook.
     publish_end(task, MC_ECANCELED);
@@ -77,7 +106,7 @@ void abandon_task(mc_task& task) noexcept {
 void end_task(mc_task& task, mc_status result) noexcept {
     mc_runtime& rt = task.rt;
     if (task.in_section()) {
-        if (task.started)
+        if (task.started && !task.is_to_be_dropped())
             report(&rt, MC_EPERM, task.site, task.name,
                    "the task ended in a section: an mc_release without its mc_acquire");
         if (!task.holds_baton() && !rt.baton.reclaim(task.worker->seat)) take_back(task);

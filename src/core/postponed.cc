@@ -11,10 +11,6 @@ mc_status mc_task_adopt(mc_runtime* rt, const mc_task_options*, mc_task**) {
     return rt ? MC_ENOTSUP : MC_EINVAL;
 }
 
-mc_status mc_task_cancel(mc_task* task, uint32_t mode) {
-    return task && mode <= MC_CANCEL_ABANDON ? MC_ENOTSUP : MC_EINVAL;
-}
-
 mc_status mc_job_submit(mc_runtime* rt, void (*work)(void*), void (*)(void*, mc_status), void*,
                         const mc_job_options*, mc_job**) {
     return rt && work ? MC_ENOTSUP : MC_EINVAL;

@@ -131,8 +131,9 @@ void hold(Worker& worker, mc_task& task) noexcept;  // this thread is about to r
 // Home: runs ready tasks. False: the baton has been given away; true: it is this thread's, and either
 // `self` is next or the thread has to stop running tasks.
 bool drive(Worker& worker, NodeT* self) noexcept;
-void schedule_away(mc_task& task) noexcept;    // unbound: runs others until the task's turn
-void leave_straggler(mc_task& task) noexcept;  // unbound: never returns
+void schedule_away(mc_task& task) noexcept;                 // unbound: runs others until the task's turn
+[[noreturn]] void leave_stack(mc_task& task) noexcept;      // unbound, has ended; with the baton
+[[noreturn]] void leave_straggler(mc_task& task) noexcept;  // unbound; without the baton
 void make_ready(mc_task& task,
                 bool maybe_in_signal_handler = false) noexcept;  // any thread, by the claimer of its wait
 void poll_reactor(mc_runtime& rt) noexcept;
@@ -144,8 +145,14 @@ void stop_clock(mc_task& task) noexcept;
 // ---- tasks (lifetime.cc) ----
 void end_task(mc_task& task, mc_status result) noexcept;  // with the baton
 void drop_task(mc_task& task) noexcept;                   // likewise, one that is not to run (again)
-void abandon_task(mc_task& task) noexcept;                // likewise, one that is in a section for good
-void bury(mc_task& task) noexcept;                        // drops its stack
+void give_up_straggler(mc_task& task) noexcept;           // likewise, one that is in a section for good
+// By a running task that has the baton: does not return if it was abandoned.
+void leave_if_abandoned(mc_task& task) noexcept;
+// With rt.mutex: sets the result if there is none yet. The joiners whose wait that ended: for wake_joiners,
+// without the mutex.
+[[nodiscard]] mc_task* settle(mc_task& task, mc_status result) noexcept;
+void wake_joiners(mc_task* claimed) noexcept;
+void bury(mc_task& task) noexcept;  // drops its stack
 bool enlist_task(mc_task& task,
                  bool also_when_shutting) noexcept;  // on the list of all tasks; false: shutting down
 void forget_task(mc_task& task) noexcept;
@@ -163,6 +170,7 @@ void finish_unblock(mc_task& task) noexcept;  // calls it, drops a reference tha
 enum class Noticed { woken, unblocked, marked };
 [[nodiscard]] Noticed set_mark(mc_task& task, std::uint32_t mark, wait::Reason reason) noexcept;
 void make_notice(mc_task& task, Noticed noticed) noexcept;
+mc_status cancel_task(mc_task& task, bool abandon) noexcept;  // cancel.cc; any thread
 // By a task that goes on computing, after a call that did not say what is pending: the host is told.
 void tell_of_marks(const mc_task& task) noexcept;
 

@@ -51,9 +51,9 @@ void load(Worker& worker, mc_task& task) noexcept {
     this_thread().task = &task;
 }
 
-// A ready task that will not run: cancelled before its start, or the runtime is closed.
+// A ready task that will not run: cancelled before its start, abandoned, or the runtime is closed.
 bool ends_unrun(const mc_task& task) noexcept {
-    return task.rt.closed.load(std::memory_order_relaxed) ||
+    return task.rt.closed.load(std::memory_order_relaxed) || task.is_to_be_dropped() ||
            (!task.started && (task.wakeup.marks() & wait::CANCEL));
 }
 
@@ -155,7 +155,7 @@ void schedule_away(mc_task& task) noexcept {
     if (rt.baton.asked_for_poller()) poll_reactor(rt);
     rt.baton.drain();
     NodeT* node = worker.called_home ? nullptr : rt.baton.front_task();
-    if (node == &task && !must_go_home(rt)) {
+    if (node == &task && !must_go_home(rt) && !task.is_to_be_dropped()) {
         rt.baton.pop_front();
         start_clock(task);
         task.state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
@@ -192,6 +192,10 @@ void task_main(void* argument) noexcept {
         die("an exception or pthread_exit left the task", task.name);
     }
     end_task(task, MC_OK);
+    leave_stack(task);
+}
+
+void leave_stack(mc_task& task) noexcept {
     stop_clock(task);
     Worker& worker = *task.worker;
     worker.dead = &task;
@@ -261,6 +265,7 @@ mc_status mc_task_yield(void) {
     mc_runtime& rt = task->rt;
     // First, also with a mark pending: one that yields for ever must not keep the others from their turn.
     if (rt.baton.anybody_waits() || must_go_home(rt)) yield_to_others(*task);
+    leave_if_abandoned(*task);
     return status_of_mark(task->wakeup.marks());
 }
 
@@ -276,6 +281,7 @@ mc_status mc_checkpoint(void) {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
         if (rt.baton.due() || must_go_home(rt)) yield_to_others(*task);
     }
+    leave_if_abandoned(*task);
     return status_of_mark(task->wakeup.marks());
 }
 

@@ -145,6 +145,7 @@ void close_options(mc_task& task) noexcept {
 [[gnu::noinline]] void tell_of_marks_slow(mc_task* task) noexcept {
     KeepErrno keep;
     tell_of_marks(*task);
+    leave_if_abandoned(*task);
 }
 
 [[gnu::noinline]] mc_status acquire_slow(mc_task* task, mc_site* site) noexcept {
@@ -165,6 +166,7 @@ void close_options(mc_task& task) noexcept {
         if (!task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
         task->set_gate(task->gate_now() - 1);
     }
+    leave_if_abandoned(*task);
     const mc_status status = pending_status(*task);
     tell_of_marks(*task);
     if (task->section.level == level_of(*task)) close_options(*task);
@@ -200,7 +202,7 @@ void take_back(mc_task& task) noexcept {
         if (waited > rt.longest_wait.load(std::memory_order_relaxed))
             rt.longest_wait.store(waited, std::memory_order_relaxed);  // single writer: the holder
         if (!rt.closed.load(std::memory_order_seq_cst)) {
-            hold(worker, task);
+            task.is_to_be_dropped() ? take_over(worker, nullptr) : hold(worker, task);
             return;
         }
         // Shut down while it waited: it passes the baton on and goes.
@@ -302,6 +304,7 @@ mc_status section_enter() noexcept {
     mc_task* task = tls_state.task;
     if (!task || !task->in_section()) return MC_EPERM;
     KeepErrno keep;
+    if (task->wakeup.marks() & wait::ABANDON) return MC_ECANCELED;  // no script for it any more
     const std::uint32_t gate = task->gate_now();
     try {
         task->entered.push_back({gate, task->site});

@@ -21,7 +21,9 @@ void cancel_all(mc_runtime& rt, mc_task* but) noexcept {
         }
         if (at) mc_task_unref(at);
         if (!next) return;
-        make_notice(*next, set_mark(*next, wait::CANCEL, wait::CANCELLED));
+        if (cancel_task(*next, false) == MC_EBUSY && cancel_task(*next, true) == MC_ENOTSUP)
+            make_notice(*next,
+                        set_mark(*next, wait::CANCEL, wait::CANCELLED));  // bound: it hears of it later
         at = next;
     }
 }
@@ -117,7 +119,7 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
             rt.runner_straggles.store(true, std::memory_order_seq_cst);
         else if (!straggler->bound && seat.carrier)
             rt.stragglers.fetch_add(1, std::memory_order_seq_cst);
-        abandon_task(*straggler);
+        give_up_straggler(*straggler);
     }
 }
 

@@ -82,14 +82,23 @@ bool wait_bound(mc_task& task, std::uint64_t deadline, bool queued, std::uint64_
     return true;
 }
 
-// The target has not ended: leaves its list.
+// False: the target has ended.
+bool start_joining(mc_task& task, mc_task& target) noexcept {
+    std::lock_guard lock(task.rt.mutex);
+    if (target.result.load(std::memory_order_relaxed) != MC_EAGAIN) return false;  // set under the mutex
+    task.next_joiner = target.joiners;
+    target.joiners = &task;
+    task.joining = &target;
+    return true;
+}
+
 void stop_joining(mc_task& task) noexcept {
-    mc_task* target = task.joining;
-    mc_task** link = &target->joiners;
+    std::lock_guard lock(task.rt.mutex);
+    if (!task.joining) return;  // the target has ended, and emptied its list
+    mc_task** link = &task.joining->joiners;
     while (*link != &task) link = &(*link)->next_joiner;
     *link = task.next_joiner;
     task.joining = nullptr;
-    mc_task_unref(target);
 }
 
 mc_status status_of(const mc_task& task) noexcept {
@@ -109,7 +118,9 @@ bool claim_for_reactor(ReactorWait& self) {
 // The current task if it may suspend now.
 mc_task* suspendable() noexcept {
     mc_task* task = holder_task();
-    return task && !(task->gate_now() & (gate::kAtomic | gate::kHook)) ? task : nullptr;
+    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook))) return nullptr;
+    leave_if_abandoned(*task);
+    return task;
 }
 
 // Arms for `kind`; from then on somebody may post the task.
@@ -135,6 +146,7 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
     if (const std::uint32_t mark = arm(task, kind)) {
         // One that goes on suspending with a mark pending must not keep the others from their turn.
         if (!(mark & wait::PERMIT) && (task.rt.baton.due() || must_go_home(task.rt))) yield_to_others(task);
+        leave_if_abandoned(task);
         return status_of_mark(mark);
     }
     // An attached thread keeps time itself.
@@ -166,7 +178,9 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
 
 void stop_waiting(mc_task& task) noexcept {
     end_wait(task, task.reactor_wait);
-    if (task.joining) stop_joining(task);
+    stop_joining(task);
+    mc_task_unref(task.join_target);
+    task.join_target = nullptr;
 }
 
 mc_status start_wait(mc_task& task, TaskWait& wait) noexcept {
@@ -298,17 +312,11 @@ mc_status mc_task_join(mc_task* target, uint64_t timeout) {
         const mc_status pending = status_of_mark(task->wakeup.marks());
         return pending ? pending : MC_ETIMEDOUT;
     }
-    task->next_joiner = target->joiners;
-    target->joiners = task;
-    task->joining = target;
-    mc_task_ref(target);
+    if (!start_joining(*task, *target)) return MC_OK;
+    task->join_target = mc_task_ref(target);
     const mc_status status = wait_for(*task, wait::JOIN, deadline_after(timeout), -1, 0, nullptr);
-    // Ours is the target's reference: it stays while this task is on its list, ended or not.
     const bool ended = target->result.load(std::memory_order_acquire) != MC_EAGAIN;
-    if (task->joining)
-        stop_joining(*task);
-    else
-        mc_task_unref(target);
+    stop_waiting(*task);
     return ended ? MC_OK : status;
 }
 

@@ -87,10 +87,11 @@ struct mc_task : mc::NodeT {
 
     std::vector<std::uint8_t> scopes;  // kinds, outermost first
 
-    // Joiners and result: with the baton, but `result` and `refs`.
-    mc_task* joiners = nullptr;
+    // Guarded by rt.mutex, since whoever abandons a task may not have the baton.
+    mc_task* joiners = nullptr;  // none once there is a result
     mc_task* next_joiner = nullptr;
-    mc_task* joining = nullptr;  // the task this one waits for
+    mc_task* joining = nullptr;      // on whose list it is
+    mc_task* join_target = nullptr;  // a reference while it joins; by the task, or who drops it
     std::atomic<mc_status> result{MC_EAGAIN};
     std::atomic<std::uint32_t> refs{1};  // one while alive, one per handle
     void* payload = nullptr;             // of a pending interrupt; guarded by rt.mutex
@@ -110,5 +111,7 @@ struct mc_task : mc::NodeT {
     std::uint32_t gate_now() const noexcept { return gate.load(std::memory_order_relaxed); }
     void set_gate(std::uint32_t value) noexcept { gate.store(value, std::memory_order_relaxed); }
     bool in_section() const noexcept { return (gate_now() & mc::gate::kDepth) != 0; }
+    // Abandoned; but not amid a callback, since the C code that called it has yet to end.
+    bool is_to_be_dropped() const noexcept { return (wakeup.marks() & mc::wait::ABANDON) && entered.empty(); }
     bool holds_baton() const noexcept { return !in_section() || (gate_now() & mc::gate::kInline); }
 };

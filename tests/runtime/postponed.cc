@@ -27,15 +27,6 @@ TEST(NotSupported, Adopt) {
     EXPECT_EQ(nullptr, task);
 }
 
-TEST(NotSupported, Cancel) {
-    Runtime runtime;
-    mc_task* task = runtime.spawn([] {});
-    EXPECT_EQ(MC_ENOTSUP, mc_task_cancel(task, MC_CANCEL_SAFE));
-    EXPECT_EQ(MC_ENOTSUP, mc_task_cancel(task, MC_CANCEL_ABANDON));
-    runtime.run();
-    EXPECT_EQ(MC_OK, mc_task_result(task));
-}
-
 mc_status create(const mc_host& host) {
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
     options.host = &host;

@@ -276,12 +276,34 @@ TEST(Shutdown, TimesOutWhereATaskComputesAndMayBeTriedAgain) {
     runner.join();
 }
 
+// What cannot be ended safely is abandoned: it ends at its acquire.
+TEST(Shutdown, AbandonsASectionThatCannotBeUnblocked) {
+    Runtime runtime;
+    Gate inside;
+    bool went_on = false;
+    mc_task* task = runtime.spawn([&] {
+        mc_release();
+        inside.open();
+        while (mc_cancelled() == MC_OK) std::this_thread::yield();
+        mc_acquire();
+        went_on = true;
+    });
+    std::thread runner([&] { EXPECT_NE(MC_EBUSY, mc_runtime_run(runtime)); });
+    inside.wait();
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    EXPECT_EQ(MC_ECANCELED, mc_task_result(task));
+    EXPECT_FALSE(went_on);
+    runner.join();
+}
+
 TEST(Shutdown, TimesOutWhereATaskComputesAgainAndMayBeTriedAgain) {
     Runtime runtime;
     Gate inside;
     std::atomic<bool> quit{false};
     mc_task* task = runtime.spawn([&] {
-        mc_release();
+        mc_section_options options = MC_SECTION_OPTIONS_INIT;
+        options.unblock = [](void*) {};  // else it would be abandoned
+        EXPECT_EQ(MC_OK, mc_release_with(&options));
         inside.open();
         while (runtime.stats().tasks_alive < 2) std::this_thread::yield();  // the one that shuts down is in
         mc_acquire();
