@@ -117,7 +117,7 @@ typedef struct mc_runtime_options {
     uint64_t section_slice;     /* ns a returning section waits before it is handed the baton; 5 us */
     uint64_t slice;             /* ns a ready task waits before it is handed the baton; 1 ms */
     uint64_t stack_size;        /* bytes of a task's C stack; default 256 KiB */
-    uint32_t job_queue_limit;   /* default 65,536 */
+    uint32_t job_queue_limit;   /* jobs that wait for a thread, at most; default 65,536 */
     const char *name;           /* for messages and thread names; copied */
     const mc_host *host;        /* copied; NULL: MC_HOST_INIT */
     void (*misuse)(void *arg, const mc_misuse *report); /* any thread; default: a line on stderr */
@@ -174,7 +174,14 @@ mc_status mc_runtime_shutdown(mc_runtime *runtime, uint64_t timeout);
  * is attached to it. */
 mc_status mc_runtime_destroy(mc_runtime *runtime);
 
-int mc_runtime_event_fd(mc_runtime *runtime); /* readable while dispatch has something to do */
+/* A descriptor for an event loop: readable while mc_runtime_dispatch has something to do (now and then it is
+ * so for nothing). The runtime's; do not read or close it. Any thread. MC_ENOMEM. */
+int mc_runtime_event_fd(mc_runtime *runtime);
+/* Runs `done` functions of jobs and ready tasks on this thread, each until it suspends, and lets sections
+ * return; drives the runtime meanwhile. At most max_events turns; 0: those that are ready now. Returns how
+ * many there were, or a status. Takes the baton if this thread has none, and waits for it. A host that cannot
+ * lend: MC_ENOTSUP off the home thread. MC_EDEADLK in an unbound task, MC_EPERM in a hook, in an atomic scope
+ * or with the baton of another runtime, MC_ESHUTDOWN. */
 int mc_runtime_dispatch(mc_runtime *runtime, uint32_t max_events);
 
 mc_status mc_runtime_stats(mc_runtime *runtime, mc_stats *stats); /* any thread */
@@ -278,24 +285,39 @@ mc_status mc_scope_leave(int token);
  * frame of its own. Without the baton it does nothing. */
 mc_status mc_checkpoint(void);
 
-/* ---- jobs: any thread ---- */
+/* ---- jobs: any thread ----
+ *
+ * For hosts that cannot suspend a C stack, and for work that nobody waits for at once. work(arg) runs on a
+ * carrier without the baton; then done(arg, status), once, with the baton, as a task of the runtime: it may
+ * release, but what suspends answers MC_EPERM. The status: MC_OK; MC_ECANCELED when cancelled or past the
+ * deadline; MC_ESHUTDOWN; MC_EFORK in a forked child. Without MC_OK, `work` may not have run. */
 
-enum { MC_WORK_CPU = 0, MC_WORK_IO = 1 };
+enum {
+    MC_WORK_CPU = 0, /* at most as many at once as there are CPUs */
+    MC_WORK_IO = 1   /* work that waits: as many at once as threads can be had */
+};
 
 typedef struct mc_job_options {
     uint32_t size;
-    uint32_t work_class;     /* MC_WORK_CPU: capped at the CPUs; MC_WORK_IO: elastic */
-    void (*unblock)(void *); /* as in mc_section_options */
+    uint32_t work_class;
+    void (*unblock)(void *); /* as in mc_section_options: makes `work` return early */
     void *unblock_arg;
-    uint64_t deadline; /* ns from submission */
+    uint64_t deadline; /* ns from the submission; then it is cancelled. 0 or MC_NONE: none */
 } mc_job_options;
 
 #define MC_JOB_OPTIONS_INIT \
     { sizeof(mc_job_options), MC_WORK_CPU, NULL, NULL, 0 }
 
+/* `done` may be NULL. MC_EAGAIN: job_queue_limit jobs wait already, or there is no thread and none can be
+ * started. MC_ENOMEM, MC_ESHUTDOWN. */
 mc_status mc_job_submit(mc_runtime *runtime, void (*work)(void *), void (*done)(void *, mc_status), void *arg,
                         const mc_job_options *options, mc_job **out);
+/* Waits until the job is over, `done` included, and returns its status; MC_ETIMEDOUT. A task suspends (also
+ * MC_EINTR, MC_ECANCELED: its own; MC_EPERM where it may not). A thread without a baton blocks; where nothing
+ * drives the runtime, which alone could call `done`, it returns when the work is over. */
 mc_status mc_job_wait(mc_job *job, uint64_t timeout);
+/* One that waits is over, and its work not done. One at work has its `unblock` called; MC_EBUSY, and nothing
+ * changes, if it has none. MC_OK when it is over. */
 mc_status mc_job_cancel(mc_job *job);
 mc_job *mc_job_ref(mc_job *job);
 void mc_job_unref(mc_job *job);

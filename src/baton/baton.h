@@ -11,6 +11,8 @@
 // I4  If the baton is FREE or LENT and somebody can use it, somebody is awake who will look.
 // I5  If the baton is HELD and the inbox is not empty, hint_ says so, and the holder's next release,
 //     yield or checkpoint sees it.
+// J1  If there is a job, a carrier is awake that looks for one before it sleeps, or none can be had. A
+//     carrier that stops waiting for another reason passes that on.
 //
 // Rejected: granting only to waiters that spin (starves), a mutex and a condition variable (a wake per
 // hand-over), a monitor that ticks (costs when idle).
@@ -37,11 +39,13 @@ public:
     virtual void discard_carrier(Seat<Sys>& seat) noexcept = 0;
 
     virtual bool may_lend() noexcept = 0;  // with the baton, before a lend is given or taken
-    virtual void attention(std::uint32_t holder) noexcept = 0;       // any thread; the holder's seat id
-    virtual bool should_leave(bool drives) noexcept = 0;             // a waiting carrier: has it to end
+    virtual void attention(std::uint32_t holder) noexcept = 0;  // any thread; the holder's seat id
+    virtual bool should_leave(bool drives) noexcept = 0;        // a waiting carrier: has it to end
+    virtual bool has_job(bool drives) noexcept = 0;  // is there work for a thread that needs no baton
     virtual bool waits_in_vain(const Seat<Sys>& seat) noexcept = 0;  // the thread needs the baton no more
     virtual bool stranded() noexcept = 0;                            // ready tasks, but no carrier can be had
     virtual bool needs_poller() noexcept = 0;                        // the reactor waits and nobody polls
+    virtual bool always_polls() noexcept = 0;                        // nor can it be left to the holder
     virtual void seek_poller_elsewhere() noexcept = 0;  // for what waits there for other runtimes
     // With the baton: a node left the line whose thread does not wait (any more, or just now).
     virtual void dropped(Node<Sys>& node) noexcept = 0;
@@ -57,9 +61,13 @@ struct BatonTimes {
     std::uint64_t idle_timeout = 5'000'000'000;
     std::uint32_t keep_idle = 2;
     bool attention = false;  // somebody wants to be told that the holder is waited for
+    bool anywhere = true;    // any thread may hold; else only those that drive
 };
 
 enum class GaveUp { yes, own_turn, stuck };
+
+// How a carrier's wait ends: it holds the baton; there is a job; it is to end.
+enum class Idle { holds, works, leaves };
 
 template <class Sys>
 class Baton {
@@ -115,8 +123,8 @@ public:
     template <class Posted>
     bool await(SeatT& me, NodeT& node, std::uint64_t until, Posted posted) noexcept;
 
-    // A thread that can run any ready task waits for the baton and something to do. False: should_leave.
-    bool acquire_as_carrier(SeatT& me) noexcept;
+    // A thread that can run any ready task waits for the baton and something to do, or for a job.
+    Idle acquire_as_carrier(SeatT& me) noexcept;
 
     // Takes the baton if that takes no wait.
     bool try_take(SeatT& me) noexcept;
@@ -169,6 +177,8 @@ public:
         if (line_.ready_tasks() > 0) rouse_watcher(true);
         return head;
     }
+    // How many nodes stand in the line, without the inbox. By the holder.
+    std::uint32_t length() const noexcept { return line_.size(); }
     // By the holder: takes a node from the line that somebody has posted, or is about to.
     void take_out(NodeT& node) noexcept;
     // By the holder: nodes whose threads have given up leave the line.
@@ -198,6 +208,8 @@ public:
     // Any thread: one that waits looks again, and looks after the reactor before it sleeps.
     bool rouse_any() noexcept;
     void rouse_all() noexcept;
+    // Any thread: a job waits. A carrier is awake that will look, or is started. False: there is none.
+    bool rouse_for_job() noexcept;
     // Any thread: one more carrier could be started now than a moment ago.
     void room_for_carrier() noexcept;
     // By a thread that leaves the runtime and may have been the reactor's poller.

@@ -16,6 +16,7 @@ namespace mc {
 
 template <class Sys>
 bool Baton<Sys>::takeable(const SeatT& me, word::Word w) noexcept {
+    if (!times_.anywhere && !me.drives) return false;
     switch (word::state(w)) {
         case word::FREE: return true;
         case word::LENT:
@@ -145,7 +146,8 @@ template <class Sys>
 void Baton<Sys>::sit_down(SeatT& me) noexcept {
     SeatT* self = &me;
     standby_.compare_exchange_strong(self, nullptr, std::memory_order_seq_cst);
-    me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    me.state.store(seat::BUSY, std::memory_order_relaxed);      // own transition (S2)
+    if (!me.drives && client_.has_job(false)) rouse_for_job();  // J1
 }
 
 template <class Sys>
@@ -180,7 +182,7 @@ void Baton<Sys>::serve_wish(bool open) noexcept {
 
 template <class Sys>
 bool Baton<Sys>::start_carrier() noexcept {
-    SeatT* fresh = client_.prepare_carrier();
+    SeatT* fresh = times_.anywhere ? client_.prepare_carrier() : nullptr;
     if (!fresh) {
         // An attached thread may have to run the tasks; it sleeps until it is told.
         if (client_.stranded()) rouse_all();
@@ -206,6 +208,26 @@ bool Baton<Sys>::start_carrier() noexcept {
     }
     client_.discard_carrier(*fresh);
     rouse_all();  // others may have relied on it
+    return false;
+}
+
+// The standby that is awake looks for jobs before it sleeps, and passes on what it does not take itself.
+template <class Sys>
+bool Baton<Sys>::rouse_for_job() noexcept {
+    const auto [found, open] = idle_.rouse_worker();
+    serve_wish(open);
+    if (found) return true;
+    SeatT* standby = standby_.load(std::memory_order_seq_cst);
+    if (standby && !standby->drives) {
+        if (standby->state.load(std::memory_order_seq_cst) == seat::PARKED) wake(*standby);
+        return true;
+    }
+    SeatT* fresh = client_.prepare_carrier();
+    if (!fresh) return false;
+    fresh->state.store(seat::WOKEN, std::memory_order_relaxed);  // starting a thread publishes
+    if (client_.launch_carrier(*fresh)) return true;
+    client_.discard_carrier(*fresh);
+    room_for_carrier();  // somebody may have been refused its place
     return false;
 }
 

@@ -39,6 +39,7 @@ bool Baton<Sys>::seek_poller() noexcept {
     Sys::heavy_fence();  // as in post: a holder sees it at its next release, switch or checkpoint. L1
     const word::State now = word::state(word_.load(std::memory_order_seq_cst));
     if (rouse_any()) return true;
+    if (client_.always_polls()) return rouse_for_job();
     return now != word::HELD && now != word::PAUSED && rouse();
 }
 
@@ -153,7 +154,8 @@ bool Baton<Sys>::can_work(const SeatT& me) noexcept {
 }
 
 template <class Sys>
-bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
+Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
+    const bool may_run = times_.anywhere || me.drives;
     std::uint32_t first = seat::BUSY;
     me.state.compare_exchange_strong(first, seat::SPIN, std::memory_order_seq_cst);  // fresh ones are WOKEN
     std::uint64_t spin_until = spin_end();
@@ -162,16 +164,18 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     word::Word lent = 0;
     std::uint64_t turn = 0;
     unsigned quiet_ticks = 0;
-    bool holding = true;
+    Idle outcome = Idle::holds;
     for (;;) {
         if (me.granted()) break;
-        if (client_.should_leave(me.drives) && stop_waiting(me)) {
-            holding = false;
+        const bool job = client_.has_job(me.drives) && !can_work(me);
+        if ((job || client_.should_leave(me.drives)) && stop_waiting(me)) {
+            outcome = job ? Idle::works : Idle::leaves;
             break;
         }
         SeatT* none = nullptr;
-        const bool standby = standby_.load(std::memory_order_seq_cst) == &me ||
-                             standby_.compare_exchange_strong(none, &me, std::memory_order_seq_cst);
+        const bool standby =
+            may_run && (standby_.load(std::memory_order_seq_cst) == &me ||
+                        standby_.compare_exchange_strong(none, &me, std::memory_order_seq_cst));
         const std::uint64_t now = Sys::now();
         const word::Word w = word_.load(std::memory_order_seq_cst);
         const bool work = has_work();
@@ -209,10 +213,10 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         }
         if (standby) watching_.store(watch, std::memory_order_relaxed);  // a stale value costs one wake
 
-        if (!standby) idle_.add(me, true);
+        if (!standby) idle_.add(me, may_run);
         if (!me.prepare_to_block()) continue;
-        if (hint_.load(std::memory_order_seq_cst) & kInbox) Sys::heavy_fence();  // L1, for post
-        if (can_work(me) || client_.should_leave(me.drives)) {                   // L2
+        if (hint_.load(std::memory_order_seq_cst) & kInbox) Sys::heavy_fence();               // L1, for post
+        if (can_work(me) || client_.should_leave(me.drives) || client_.has_job(me.drives)) {  // L2
             me.look_again();
             continue;
         }
@@ -232,13 +236,13 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             idle_since = Sys::now();
             if (!idle_.remove_surplus(me, times_.keep_idle - 1)) continue;
             // Nobody can rouse it any more. What it was roused for just before it sees in `work`.
-            if (!can_work(me) && stop_waiting(me)) {
-                holding = false;
+            if (!can_work(me) && !client_.has_job(me.drives) && stop_waiting(me)) {
+                outcome = Idle::leaves;
                 break;
             }
         }
     }
-    if (holding) {
+    if (outcome == Idle::holds) {
         // Who wished for a carrier meanwhile has one: the holder looks.
         idle_.remove(me);
         stop_standing_by(me);
@@ -247,8 +251,18 @@ bool Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
     }
     watching_.store(false, std::memory_order_relaxed);
-    holding ? pass_poller_on() : leave_poller();
-    return holding;
+    if (outcome == Idle::holds) {
+        pass_poller_on();
+        if (me.carrier && !me.drives && client_.has_job(false)) rouse_for_job();  // J1
+        return outcome;
+    }
+    leave_poller();
+    if (outcome == Idle::works) {
+        // Those who counted on this thread, as the standby, need another one.
+        if (can_work(me)) rouse();
+        if (has_work()) rouse_watcher(true);
+    }
+    return outcome;
 }
 
 }  // namespace mc

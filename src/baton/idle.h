@@ -27,7 +27,7 @@ public:
             head_ = &seat;
             seat.idle_listed = true;
             seat.idle_can_run = can_run;
-            if (can_run) count_carriers(+1);
+            if (seat.carrier) count_carriers(+1);
         }
         return unlock();
     }
@@ -63,6 +63,15 @@ public:
         // looks for a wish. So one of the two sees the other.
         const std::uint32_t own = wishes_.fetch_add(1, std::memory_order_seq_cst) + 1;
         return try_lock() ? grant_wishes(own, blocked) : Roused{true, false};
+    }
+
+    // Wakes one listed carrier, for a job.
+    Roused rouse_worker() noexcept {
+        lock();
+        Seat<Sys>* seat = head_;
+        while (seat && (!seat->carrier || seat->drives || !seat->wake())) seat = seat->idle_next;
+        if (seat) unlink(*seat);
+        return {seat != nullptr, unlock()};
     }
 
     // Wakes one listed thread of any kind.
@@ -130,7 +139,7 @@ private:
         if (seat.idle_next) seat.idle_next->idle_prev = seat.idle_prev;
         seat.idle_next = seat.idle_prev = nullptr;
         seat.idle_listed = false;
-        if (seat.idle_can_run) count_carriers(-1);
+        if (seat.carrier) count_carriers(-1);
     }
 
     void count_carriers(int by) noexcept {

@@ -55,7 +55,8 @@ public:
 
     // Relaxed: single writer (the holder). Other threads take them for a hint, and the holder's next
     // store to the baton's word publishes them.
-    bool empty() const noexcept { return size_.load(std::memory_order_relaxed) == 0; }
+    bool empty() const noexcept { return size() == 0; }
+    std::uint32_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
     std::uint32_t ready_tasks() const noexcept { return ready_.load(std::memory_order_relaxed); }
 
 private:

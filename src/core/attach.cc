@@ -4,6 +4,7 @@
 
 #include <new>
 
+#include "core/dispatch.h"
 #include "core/section.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -11,18 +12,6 @@
 
 namespace mc {
 namespace {
-
-// With the baton: this thread drives the runtime no more.
-void leave_runtime(Worker& worker) noexcept {
-    mc_runtime& rt = *worker.rt;
-    // A closed one is not paused: sections that end now find their way out.
-    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1 && !rt.closed.load(std::memory_order_seq_cst))
-        rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
-    else
-        rt.baton.give_up(worker.seat, nullptr);
-    rt.baton.leave_poller();
-    retire_worker(worker);
-}
 
 void end_attachment(mc_task& task) noexcept {
     Worker& worker = *task.worker;
@@ -58,6 +47,17 @@ pthread_key_t exit_key() noexcept {
 
 }  // namespace
 
+void leave_runtime(Worker& worker) noexcept {
+    mc_runtime& rt = *worker.rt;
+    // A closed one is not paused: sections that end now find their way out.
+    if (rt.drivers.fetch_sub(1, std::memory_order_seq_cst) == 1 && !rt.closed.load(std::memory_order_seq_cst))
+        pause_runtime(worker);
+    else
+        rt.baton.give_up(worker.seat, nullptr);
+    rt.baton.leave_poller();
+    retire_worker(worker);
+}
+
 void restore_thread(const ThreadState& outer) noexcept {
     this_thread().task = outer.task;
     this_thread().worker = outer.worker;
@@ -81,7 +81,7 @@ bool comes_home(mc_runtime& rt) noexcept {
 mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout, Attach as,
                         mc_task** out) noexcept {
     if (fault_hits(Fault::memory)) return MC_ENOMEM;
-    mc_task* task = new (std::nothrow) mc_task(rt, options, true);
+    mc_task* task = new (std::nothrow) mc_task(rt, options, mc_task::Kind::bound);
     if (!task) return MC_ENOMEM;
     Worker* worker = new_worker(rt);
     if (!worker) {

@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <pthread.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <new>
 
+#include "core/dispatch.h"
+#include "core/job.h"
 #include "core/registry.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -29,6 +32,7 @@ BatonTimes times_of(const mc_runtime_options& options, const mc_host& host) noex
     times.idle_timeout = options.idle_timeout;
     times.keep_idle = options.keep_idle_threads;
     times.attention = host.attention != nullptr;
+    times.anywhere = host.way == MC_WAY_LEND;
     return times;
 }
 
@@ -44,6 +48,7 @@ void fill_defaults(mc_runtime_options& options) noexcept {
     default_to(options.section_slice, std::uint64_t{5'000});
     default_to(options.slice, std::uint64_t{1'000'000});
     default_to(options.stack_size, std::uint64_t{256 * 1024});
+    default_to(options.job_queue_limit, std::uint32_t{65'536});
 }
 
 // NULL: fine; else what is wrong.
@@ -99,6 +104,7 @@ mc_runtime::mc_runtime(const mc_runtime_options& options, const mc_host& host_ho
       flags(options.flags),
       max_threads(options.max_threads),
       stack_size(options.stack_size),
+      job_queue_limit(options.job_queue_limit),
       misuse(options.misuse),
       thread_start(options.thread_start),
       thread_stop(options.thread_stop),
@@ -106,6 +112,9 @@ mc_runtime::mc_runtime(const mc_runtime_options& options, const mc_host& host_ho
       baton(*this, times_of(options, host_hooks)) {
     std::snprintf(name, sizeof name, "%s", options.name ? options.name : "multicore");
     pthread_sigmask(SIG_SETMASK, nullptr, &creator_mask);
+    // A class of jobs that is full leaves threads to the other one, and to the tasks.
+    const std::uint32_t cpu_limit = std::clamp(max_threads / 2, 1u, static_cast<std::uint32_t>(cpus()));
+    work.limit(cpu_limit, max_threads > cpu_limit ? max_threads - cpu_limit : 1);
     can_lend.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);  // not shared yet
     lends.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);
 }
@@ -178,10 +187,13 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     start_driving(rt);  // before it looks at the word; see Baton::pause
 
     // A pause has to end even if no task is ready yet; else the baton is not needed before there is work.
-    bool holding = rt.baton.try_take(worker->seat) || rt.baton.acquire_as_carrier(worker->seat);
-    while (holding && !rt.should_leave(true)) {
-        holding = drive(*worker, nullptr);
-        if (!holding) holding = rt.baton.acquire_as_carrier(worker->seat);
+    Idle idle = rt.baton.try_take(worker->seat) ? Idle::holds : rt.baton.acquire_as_carrier(worker->seat);
+    bool holding = false;
+    for (; idle != Idle::leaves; idle = rt.baton.acquire_as_carrier(worker->seat)) {
+        if (idle == Idle::works) do_work(*worker);
+        holding = idle == Idle::holds;
+        while (holding && !rt.should_leave(true)) holding = drive(*worker, nullptr);
+        if (holding) break;
     }
     worker->home.forget_thread();
     overflow_leave_thread();
@@ -191,7 +203,7 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     const bool stopped = rt.stopping.exchange(false, std::memory_order_seq_cst);
     rt.runner.store(nullptr, std::memory_order_seq_cst);
     if (holding && last && !closed)
-        rt.baton.pause(worker->seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+        pause_runtime(*worker);
     else if (holding)
         rt.baton.give_up(worker->seat, nullptr);
     rt.baton.leave_poller();

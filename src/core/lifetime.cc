@@ -3,14 +3,19 @@
 #include <cstdio>
 #include <new>
 
+#include "core/job.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 #include "platform/platform.h"
 
 using namespace mc;
 
-mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, bool is_bound) noexcept
-    : rt(runtime), bound(is_bound), data(options.data), destroy(options.destroy) {
+mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, Kind kind) noexcept
+    : rt(runtime),
+      bound(kind == Kind::bound),
+      job(kind == Kind::job),
+      data(options.data),
+      destroy(options.destroy) {
     if (options.name)
         std::snprintf(name, sizeof name, "%s", options.name);
     else
@@ -22,36 +27,49 @@ mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, bool is_bo
 
 namespace mc {
 
-bool enlist_task(mc_task& task, bool also_when_shutting) noexcept {
+bool enlist_locked(mc_task& task, bool also_when_shutting) noexcept {
     mc_runtime& rt = task.rt;
-    std::lock_guard lock(rt.mutex);
     if (rt.shutting.load(std::memory_order_relaxed) && !also_when_shutting) return false;  // under the mutex
     task.next_task = rt.tasks;
     if (rt.tasks) rt.tasks->prev_task = &task;
     rt.tasks = &task;
     task.listed = true;
     (task.bound ? rt.attached : rt.unbound).fetch_add(1, std::memory_order_seq_cst);
-    rt.spawned.fetch_add(1, std::memory_order_relaxed);  // a counter
+    (task.job ? rt.jobs : rt.spawned).fetch_add(1, std::memory_order_relaxed);  // counters
     return true;
 }
 
-void forget_task(mc_task& task) noexcept {
+bool enlist_task(mc_task& task, bool also_when_shutting) noexcept {
+    std::lock_guard lock(task.rt.mutex);
+    return enlist_locked(task, also_when_shutting);
+}
+
+bool unlist_locked(mc_task& task) noexcept {
     mc_runtime& rt = task.rt;
-    std::lock_guard lock(rt.mutex);
-    if (!task.listed) return;
     (task.prev_task ? task.prev_task->next_task : rt.tasks) = task.next_task;
     if (task.next_task) task.next_task->prev_task = task.prev_task;
     task.listed = false;
+    if (rt.job_waiters) rt.job_over.notify_all();
+    if (task.job) rt.jobs.fetch_sub(1, std::memory_order_relaxed);  // statistics
+    return (task.bound ? rt.attached : rt.unbound).fetch_sub(1, std::memory_order_seq_cst) == 1 &&
+           !task.bound;
 }
 
-void task_count_down(mc_task& task) noexcept {
-    mc_runtime& rt = task.rt;
-    const bool last = (task.bound ? rt.attached : rt.unbound).fetch_sub(1, std::memory_order_seq_cst) == 1;
-    if (last && !task.bound)
+void after_unlisting(mc_runtime& rt, bool last_unbound) noexcept {
+    if (last_unbound)
         if (SeatT* runner = rt.runner.load(std::memory_order_seq_cst)) runner->wake();
     // seq_cst: of two that end last, an unbound and a bound one, the later sees both counted.
     if (mc_task* waiter = rt.shutdown_waiter.load(std::memory_order_seq_cst))
         if (alone(rt) && waiter->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*waiter);
+}
+
+void unlist_task(mc_task& task) noexcept {
+    bool last = false;
+    {
+        std::lock_guard lock(task.rt.mutex);
+        last = unlist_locked(task);
+    }
+    after_unlisting(task.rt, last);
 }
 
 mc_task* settle(mc_task& task, mc_status result) noexcept {
@@ -99,8 +117,7 @@ void give_up_straggler(mc_task& task) noexcept {
     // Its C code may still use what `data` holds, and the interpreter will be gone when that ends: no
     // destroy hook.
     publish_end(task, MC_ECANCELED);
-    forget_task(task);
-    task_count_down(task);
+    unlist_task(task);
 }
 
 void end_task(mc_task& task, mc_status result) noexcept {
@@ -118,16 +135,19 @@ void end_task(mc_task& task, mc_status result) noexcept {
     task.entered.clear();
     task.scopes.clear();
     task.set_gate(gate::kHook);  // what the destroy hook releases is inline
-    if (result == MC_OK && (task.wakeup.marks() & wait::CANCEL)) result = MC_ECANCELED;
+    if (task.job)
+        result = job_of(task).status;
+    else if (result == MC_OK && (task.wakeup.marks() & wait::CANCEL))
+        result = MC_ECANCELED;
     publish_end(task, result);
     if (task.destroy) call_hook("destroy", task.destroy, task.data.load(std::memory_order_relaxed));
-    forget_task(task);
-    task_count_down(task);
+    unlist_task(task);
 }
 
 void bury(mc_task& task) noexcept {
     task.fiber.finish();
-    stack_release(task.stack);
+    // A task that never ran may have none.
+    if (task.stack.base && !pass_stack_on(task.rt, task.stack)) stack_release(task.stack);
     mc_task_unref(&task);
 }
 
@@ -146,7 +166,7 @@ mc_status mc_task_spawn(mc_runtime* runtime, void (*fn)(void*), void* arg, const
     if (rt.shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;  // enlist_task looks again
 
     if (fault_hits(Fault::memory)) return MC_ENOMEM;
-    mc_task* task = new (std::nothrow) mc_task(rt, options, false);
+    mc_task* task = new (std::nothrow) mc_task(rt, options, mc_task::Kind::unbound);
     if (!task) return MC_ENOMEM;
     if (!stack_allocate(options.stack_size ? options.stack_size : rt.stack_size, task->stack)) {
         mc_task_unref(task);
@@ -175,7 +195,10 @@ void mc_task_unref(mc_task* task) {
     // acq_rel: the last one sees everything the others did.
     if (!task || task->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     mc_runtime& rt = task->rt;
-    delete task;
+    if (task->job)
+        delete static_cast<mc_job*>(task);
+    else
+        delete task;
     runtime_unref(rt);
 }
 

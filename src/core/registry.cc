@@ -62,7 +62,7 @@ void at_exit() {
     // Not under the mutex, which others take with a baton.
     for (mc_runtime* rt = next_runtime(nullptr); rt; rt = next_runtime(rt)) {
         if (!current || &current->rt != rt || !current->holds_baton()) {
-            mc_task* task = new (std::nothrow) mc_task(*rt, options, true);
+            mc_task* task = new (std::nothrow) mc_task(*rt, options, mc_task::Kind::bound);
             Worker* worker = task ? new_worker(*rt) : nullptr;
             if (!worker) continue;
             worker->seat.drives = true;

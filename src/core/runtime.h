@@ -45,6 +45,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::uint32_t flags;
     std::uint32_t max_threads;
     std::uint64_t stack_size;
+    std::uint32_t job_queue_limit;
     void (*misuse)(void*, const mc_misuse*);
     void (*thread_start)(void*);
     void (*thread_stop)(void*);
@@ -70,9 +71,10 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<bool> shutting{false};  // no new tasks
     std::atomic<bool> closed{false};    // whoever gets the baton now ends
     std::atomic<std::uint32_t> drivers{0};
-    std::atomic<std::uint64_t> unbound{0};   // unbound tasks alive, stragglers not counted
+    std::atomic<std::uint64_t> unbound{0};   // unbound tasks and jobs alive, stragglers not counted
     std::atomic<std::uint64_t> attached{0};  // bound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> spawned{0}, named{0};
+    std::atomic<std::uint64_t> jobs{0};   // of `unbound`
     std::atomic<std::uint32_t> waits{0};  // of its tasks, in the reactor; some may be over
     std::atomic<std::uint64_t> home{
         0};  // the thread that came first, if only that one may touch the interpreter
@@ -89,11 +91,20 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<mc_task*> closer{nullptr};  // the task that shuts down; after `closed` only that may suspend
     std::atomic<std::uint32_t> refs{1};     // one for the host, one per carrier and per task
 
-    std::mutex mutex;  // tasks, free_workers, shutdown_runs, payloads
+    std::mutex mutex;  // tasks, results, free_workers, shutdown_runs, payloads, jobs
     mc_task* tasks = nullptr;
     mc::Worker* free_workers = nullptr;
     bool shutdown_runs = false;
+    std::atomic<int> event_fd{-1};
+    std::atomic<bool> rung{false};  // something was written to it, and not yet read
     std::condition_variable place_free;
+    mc::WorkQueue work;
+    std::condition_variable job_over;
+    unsigned job_waiters = 0;  // threads
+    bool keeps_stack = false;  // spare_stack or a job has it: `done` can always be called
+    mc::Stack spare_stack;
+    mc_job* stackless = nullptr;  // jobs whose work is over
+    std::atomic<bool> wants_stack{false};
     mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
 
     std::mutex attention_mutex;        // held while the hook runs; a thread that ends takes it
@@ -107,9 +118,11 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     bool may_lend() noexcept override;
     void attention(std::uint32_t holder) noexcept override;
     bool should_leave(bool drives) noexcept override;
+    bool has_job(bool drives) noexcept override;
     bool waits_in_vain(const mc::SeatT& seat) noexcept override;
     bool stranded() noexcept override;
     bool needs_poller() noexcept override;
+    bool always_polls() noexcept override;
     void seek_poller_elsewhere() noexcept override;
     void dropped(mc::NodeT& node) noexcept override;
     void woke() noexcept override { wakes.fetch_add(1, std::memory_order_relaxed); }  // a counter
@@ -131,6 +144,8 @@ void hold(Worker& worker, mc_task& task) noexcept;  // this thread is about to r
 // Home: runs ready tasks. False: the baton has been given away; true: it is this thread's, and either
 // `self` is next or the thread has to stop running tasks.
 bool drive(Worker& worker, NodeT* self) noexcept;
+// Home: a task that has left the line runs until this thread is home again. False: then it does not hold.
+bool run_task(Worker& worker, mc_task& task) noexcept;
 void schedule_away(mc_task& task) noexcept;                 // unbound: runs others until the task's turn
 [[noreturn]] void leave_stack(mc_task& task) noexcept;      // unbound, has ended; with the baton
 [[noreturn]] void leave_straggler(mc_task& task) noexcept;  // unbound; without the baton
@@ -153,10 +168,12 @@ void leave_if_abandoned(mc_task& task) noexcept;
 [[nodiscard]] mc_task* settle(mc_task& task, mc_status result) noexcept;
 void wake_joiners(mc_task* claimed) noexcept;
 void bury(mc_task& task) noexcept;  // drops its stack
-bool enlist_task(mc_task& task,
-                 bool also_when_shutting) noexcept;  // on the list of all tasks; false: shutting down
-void forget_task(mc_task& task) noexcept;
-void task_count_down(mc_task& task) noexcept;  // one alive less
+// On the list of all tasks; false: shutting down.
+bool enlist_task(mc_task& task, bool also_when_shutting) noexcept;
+bool enlist_locked(mc_task& task, bool also_when_shutting) noexcept;  // with rt.mutex
+void unlist_task(mc_task& task) noexcept;  // one alive less; in two halves, the first with rt.mutex:
+bool unlist_locked(mc_task& task) noexcept;
+void after_unlisting(mc_runtime& rt, bool last_unbound) noexcept;
 [[noreturn]] void task_main(void* task) noexcept;
 
 // ---- sections (section.cc) ----
@@ -181,6 +198,8 @@ void start_driving(mc_runtime& rt) noexcept;
 enum class Attach { guest, shutdown };
 mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout, Attach as,
                         mc_task** out) noexcept;
+// With the baton: this thread drives the runtime no more.
+void leave_runtime(Worker& worker) noexcept;
 void restore_thread(const ThreadState& outer) noexcept;  // what it was before it came
 bool comes_home(mc_runtime& rt) noexcept;  // false: the host cannot lend, and this is not its home thread
 const mc_task* attached_to(

@@ -6,6 +6,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <ctime>
 
+#include "core/dispatch.h"
+#include "core/job.h"
 #include "core/registry.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -54,7 +56,7 @@ void load(Worker& worker, mc_task& task) noexcept {
 // A ready task that will not run: cancelled before its start, abandoned, or the runtime is closed.
 bool ends_unrun(const mc_task& task) noexcept {
     return task.rt.closed.load(std::memory_order_relaxed) || task.is_to_be_dropped() ||
-           (!task.started && (task.wakeup.marks() & wait::CANCEL));
+           (!task.started && !task.job && (task.wakeup.marks() & wait::CANCEL));
 }
 
 }  // namespace
@@ -65,6 +67,7 @@ void drop_task(mc_task& task) noexcept {
         // The destroy hook runs on this thread, which may be another task's.
         HookScope scope(this_thread().task);
         take_over(*this_thread().worker, nullptr);
+        if (task.job && !task.started) call_done(job_of(task));
         end_task(task, MC_ECANCELED);
     }
     bury(task);
@@ -117,7 +120,7 @@ bool drive(Worker& worker, NodeT* self) noexcept {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
         // The last driver has gone without the baton: its attach had counted, and timed out.
         if (rt.drivers.load(std::memory_order_relaxed) == 0 && !rt.closed.load(std::memory_order_relaxed)) {
-            rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
+            pause_runtime(worker);
             return false;
         }
         // While a task runs here, nobody can grant the baton to `self`: its thread could not take it.
@@ -127,25 +130,28 @@ bool drive(Worker& worker, NodeT* self) noexcept {
         if (!node) return false;
         if (node == self) return true;
         if (self) self->seat->state.store(seat::BUSY, std::memory_order_relaxed);  // likewise
-        mc_task& task = static_cast<mc_task&>(*node);
-        if (ends_unrun(task)) {
-            drop_task(task);
-            continue;
-        }
-        load(worker, task);
-        Fiber::switch_to(worker.home, task.fiber);
-        this_thread().task = nullptr;
-        if (mc_task* dead = worker.dead) {
-            worker.dead = nullptr;
-            bury(*dead);
-        }
-        if (worker.lost_baton) {
-            worker.lost_baton = false;
-            if (!self) return false;
-            rt.baton.acquire(worker.seat, worker.node, kForever);  // a turn missed meanwhile shows then
-        }
+        if (run_task(worker, static_cast<mc_task&>(*node))) continue;
+        if (!self) return false;
+        rt.baton.acquire(worker.seat, worker.node, kForever);  // a turn missed meanwhile shows then
     }
     return true;
+}
+
+bool run_task(Worker& worker, mc_task& task) noexcept {
+    if (ends_unrun(task)) {
+        drop_task(task);
+        return true;
+    }
+    load(worker, task);
+    Fiber::switch_to(worker.home, task.fiber);
+    this_thread().task = nullptr;
+    if (mc_task* dead = worker.dead) {
+        worker.dead = nullptr;
+        bury(*dead);
+    }
+    const bool holds = !worker.lost_baton;
+    worker.lost_baton = false;
+    return holds;
 }
 
 void schedule_away(mc_task& task) noexcept {
@@ -211,6 +217,8 @@ void make_ready(mc_task& task, bool maybe_in_signal_handler) noexcept {
         maybe_in_signal_handler ? rt.baton.push_from_anywhere(&task) : rt.baton.push(&task);
     else
         rt.baton.post(&task);
+    // Relaxed: whoever makes the descriptor rings itself.
+    if (rt.event_fd.load(std::memory_order_relaxed) >= 0) ring(rt);
 }
 
 void poll_reactor(mc_runtime& rt) noexcept {
@@ -229,7 +237,7 @@ void deliver(ReactorWait* fired) noexcept {
     while (fired) {
         ReactorWait* following = fired->next_fired;  // the wait may be used again once its task is posted
         mc_task& task = *static_cast<mc_task*>(fired->owner);
-        if (fired == &task.section.timer) {
+        if (fired == &task.section.timer) {  // of a section or a job
             fired->next_fired = unblocks;
             unblocks = fired;
         } else {
@@ -244,7 +252,11 @@ void deliver(ReactorWait* fired) noexcept {
     // Functions of users, so after the posts: those that were claimed must not wait for them.
     while (unblocks) {
         ReactorWait* following = unblocks->next_fired;
-        finish_unblock(*static_cast<mc_task*>(unblocks->owner));  // begun by its claim
+        mc_task& task = *static_cast<mc_task*>(unblocks->owner);
+        if (unblocks->claim == claim_job_deadline)
+            end_job_in_time(job_of(task));
+        else
+            finish_unblock(task);  // begun by its claim
         unblocks = following;
     }
 }
@@ -261,10 +273,10 @@ extern "C" {
 
 mc_status mc_task_yield(void) {
     mc_task* task = holder_task();
-    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook))) return MC_EPERM;
+    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook | gate::kNoSuspend))) return MC_EPERM;
     mc_runtime& rt = task->rt;
     // First, also with a mark pending: one that yields for ever must not keep the others from their turn.
-    if (rt.baton.anybody_waits() || must_go_home(rt)) yield_to_others(*task);
+    if (rt.baton.anybody_waits() || must_go_home(rt) || task->worker->called_home) yield_to_others(*task);
     leave_if_abandoned(*task);
     return status_of_mark(task->wakeup.marks());
 }

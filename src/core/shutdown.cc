@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <unistd.h>
 
+#include "core/job.h"
 #include "core/section.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -21,7 +22,10 @@ void cancel_all(mc_runtime& rt, mc_task* but) noexcept {
         }
         if (at) mc_task_unref(at);
         if (!next) return;
-        if (cancel_task(*next, false) == MC_EBUSY && cancel_task(*next, true) == MC_ENOTSUP)
+        if (next->job) {
+            next->wakeup.mark(wait::CANCEL, 0, wait::CANCELLED);  // seen to
+            cancel_job(job_of(*next), MC_ESHUTDOWN);
+        } else if (cancel_task(*next, false) == MC_EBUSY && cancel_task(*next, true) == MC_ENOTSUP)
             make_notice(*next,
                         set_mark(*next, wait::CANCEL, wait::CANCELLED));  // bound: it hears of it later
         at = next;
@@ -96,9 +100,18 @@ void empty_line(mc_runtime& rt, mc_task& me) noexcept {
     }
 }
 
-// With the baton: tasks still in a section are given up. Their number.
+void count_straggler(mc_runtime& rt, const mc_task& task) noexcept {
+    const SeatT& seat = task.worker->seat;  // a stand-in's is neither: its thread is attached
+    if (seat.carrier && seat.drives)
+        rt.runner_straggles.store(true, std::memory_order_seq_cst);
+    else if (seat.carrier)
+        rt.stragglers.fetch_add(1, std::memory_order_seq_cst);
+}
+
+// With the baton: tasks still in a section and jobs still at work are given up. Their number.
 unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
     unsigned count = 0;
+    while (mc_job* job = take_stackless(rt)) drop_task(*job);
     for (;;) {
         mc_task* straggler = nullptr;
         {
@@ -107,6 +120,11 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
                 if (task != but) straggler = task;
         }
         if (!straggler) return count;
+        if (straggler->job && give_up_job(job_of(*straggler))) {
+            ++count;
+            count_straggler(rt, *straggler);
+            continue;
+        }
         if (!straggler->bound && !straggler->in_section()) {
             // Whoever ended its wait is about to post it.
             rt.baton.take_out(*straggler);
@@ -114,11 +132,7 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
             continue;
         }
         ++count;
-        const SeatT& seat = straggler->worker->seat;  // a stand-in's is neither: its thread is attached
-        if (!straggler->bound && seat.carrier && seat.drives)
-            rt.runner_straggles.store(true, std::memory_order_seq_cst);
-        else if (!straggler->bound && seat.carrier)
-            rt.stragglers.fetch_add(1, std::memory_order_seq_cst);
+        if (!straggler->bound) count_straggler(rt, *straggler);
         give_up_straggler(*straggler);
     }
 }
@@ -162,8 +176,7 @@ static mc_status end_all(mc_runtime& rt, mc_task* me, bool visitor, uint64_t tim
     mc_task_ref(me);
     const bool holding = wait_for_tasks(rt, *me, deadline, visitor);
     if (!holding) {
-        forget_task(*me);
-        rt.attached.fetch_sub(1, std::memory_order_seq_cst);
+        unlist_task(*me);
         restore_thread(outer);
         rt.drivers.fetch_sub(1, std::memory_order_seq_cst);  // the last one: noticed at the next switch
         rt.baton.leave_poller();

@@ -8,7 +8,7 @@ extern "C" mc_status mc_runtime_stats(mc_runtime* rt, mc_stats* stats) {
     // Relaxed throughout: a snapshot of counters, not of one moment.
     constexpr auto relaxed = std::memory_order_relaxed;
     mc_stats now = MC_STATS_INIT;
-    now.tasks_alive = rt->unbound.load(relaxed) + rt->attached.load(relaxed);
+    now.tasks_alive = rt->unbound.load(relaxed) - rt->jobs.load(relaxed) + rt->attached.load(relaxed);
     now.tasks_spawned = rt->spawned.load(relaxed);
     now.sections = rt->sections.load(relaxed);
     now.sections_inline = rt->sections_inline.load(relaxed);

@@ -118,7 +118,7 @@ bool claim_for_reactor(ReactorWait& self) {
 // The current task if it may suspend now.
 mc_task* suspendable() noexcept {
     mc_task* task = holder_task();
-    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook))) return nullptr;
+    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook | gate::kNoSuspend))) return nullptr;
     leave_if_abandoned(*task);
     return task;
 }
@@ -140,6 +140,9 @@ bool disarm(mc_task& task, wait::Reason reason) noexcept {
     return true;
 }
 
+// An attached thread does, but where it may have to run tasks meanwhile.
+bool keeps_time_itself(const mc_task& task) noexcept { return task.bound && task.rt.host.way == MC_WAY_LEND; }
+
 // Arms for `kind`, registers what the reactor is needed for, suspends.
 mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int fd, std::uint32_t events,
                    std::uint32_t* ready) noexcept {
@@ -149,13 +152,12 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
         leave_if_abandoned(task);
         return status_of_mark(mark);
     }
-    // An attached thread keeps time itself.
-    const bool reactor = fd >= 0 || (deadline != kForever && !task.bound);
+    const bool reactor = fd >= 0 || (deadline != kForever && !keeps_time_itself(task));
     if (reactor) {
         TaskWait& wait = task.reactor_wait;
         wait.claim = claim_for_reactor;
         wait.owner = &task;
-        wait.deadline = task.bound ? kForever : deadline;
+        wait.deadline = keeps_time_itself(task) ? kForever : deadline;
         wait.fd = fd;
         wait.events = events;
         wait.ready = 0;
@@ -183,15 +185,26 @@ void stop_waiting(mc_task& task) noexcept {
     task.join_target = nullptr;
 }
 
-mc_status start_wait(mc_task& task, TaskWait& wait) noexcept {
+mc_status register_wait(mc_task& task, TaskWait& wait) noexcept {
     // Relaxed: counted before the look for a poller, which the reactor's mutex orders.
     task.rt.waits.fetch_add(1, std::memory_order_relaxed);
     wait.counted = true;
     const mc_status status = reactor_add(wait);
-    if (status != MC_OK)
-        end_wait(task, wait);
-    else if (!reactor_has_poller())
-        task.rt.baton.ask_for_poller();
+    if (status != MC_OK) end_wait(task, wait);
+    return status;
+}
+
+void find_poller(mc_runtime& rt) noexcept {
+    if (reactor_has_poller()) return;
+    if (rt.always_polls())
+        rt.baton.leave_poller();
+    else
+        rt.baton.ask_for_poller();
+}
+
+mc_status start_wait(mc_task& task, TaskWait& wait) noexcept {
+    const mc_status status = register_wait(task, wait);
+    if (status == MC_OK) find_poller(task.rt);
     return status;
 }
 
@@ -217,6 +230,24 @@ void suspend(mc_task& task, std::uint64_t deadline) noexcept {
 bool suspend_or_give_up(mc_task& task, std::uint64_t deadline, std::uint64_t give_up_at) noexcept {
     task.state.store(MC_TASK_SUSPENDED, std::memory_order_relaxed);
     return wait_bound(task, deadline, false, give_up_at);
+}
+
+mc_status join_task(mc_task& target, std::uint64_t timeout) noexcept {
+    mc_task* task = suspendable();
+    if (!task) return MC_EPERM;
+    if (&target.rt != &task->rt) return MC_EINVAL;
+    if (&target == task) return MC_EDEADLK;
+    if (target.result.load(std::memory_order_acquire) != MC_EAGAIN) return MC_OK;
+    if (timeout == 0) {
+        const mc_status pending = status_of_mark(task->wakeup.marks());
+        return pending ? pending : MC_ETIMEDOUT;
+    }
+    if (!start_joining(*task, target)) return MC_OK;
+    task->join_target = mc_task_ref(&target);
+    const mc_status status = wait_for(*task, wait::JOIN, deadline_after(timeout), -1, 0, nullptr);
+    const bool ended = target.result.load(std::memory_order_acquire) != MC_EAGAIN;
+    stop_waiting(*task);
+    return ended ? MC_OK : status;
 }
 
 void yield_to_others(mc_task& task) noexcept {
@@ -302,22 +333,7 @@ mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t* r
 }
 
 mc_status mc_task_join(mc_task* target, uint64_t timeout) {
-    if (!target) return MC_EINVAL;
-    mc_task* task = suspendable();
-    if (!task) return MC_EPERM;
-    if (&target->rt != &task->rt) return MC_EINVAL;
-    if (target == task) return MC_EDEADLK;
-    if (target->result.load(std::memory_order_acquire) != MC_EAGAIN) return MC_OK;
-    if (timeout == 0) {
-        const mc_status pending = status_of_mark(task->wakeup.marks());
-        return pending ? pending : MC_ETIMEDOUT;
-    }
-    if (!start_joining(*task, *target)) return MC_OK;
-    task->join_target = mc_task_ref(target);
-    const mc_status status = wait_for(*task, wait::JOIN, deadline_after(timeout), -1, 0, nullptr);
-    const bool ended = target->result.load(std::memory_order_acquire) != MC_EAGAIN;
-    stop_waiting(*task);
-    return ended ? MC_OK : status;
+    return target ? join_task(*target, timeout) : MC_EINVAL;
 }
 
 }  // extern "C"

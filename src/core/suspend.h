@@ -20,7 +20,12 @@ void stop_waiting(mc_task& task) noexcept;
 
 // Has the reactor wait, and sees to it that somebody polls; and the reverse, whether or not it has fired.
 mc_status start_wait(mc_task& task, TaskWait& wait) noexcept;
+mc_status register_wait(mc_task& task, TaskWait& wait) noexcept;  // the first half
+void find_poller(mc_runtime& rt) noexcept;                        // the second: without rt.mutex
 void end_wait(mc_task& task, TaskWait& wait) noexcept;
+
+// As mc_task_join, by the current task.
+mc_status join_task(mc_task& target, std::uint64_t timeout) noexcept;
 
 // Goes to the end of the line. By the holder.
 void yield_to_others(mc_task& task) noexcept;

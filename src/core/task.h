@@ -8,6 +8,7 @@
 
 #include "baton/baton.h"
 #include "baton/wakeup.h"
+#include "core/work_queue.h"
 #include "fiber/fiber.h"
 #include "multicore/multicore.h"
 #include "reactor/reactor.h"
@@ -27,7 +28,8 @@ inline constexpr std::uint32_t kInline = 1u << 16;    // the open section keeps 
 inline constexpr std::uint32_t kDisabled = 1u << 17;  // the innermost scope says so
 inline constexpr std::uint32_t kEnabled = 1u << 18;   // likewise
 inline constexpr std::uint32_t kAtomic = 1u << 19;
-inline constexpr std::uint32_t kHook = 1u << 20;  // a hook of the host runs
+inline constexpr std::uint32_t kHook = 1u << 20;       // a hook of the host runs
+inline constexpr std::uint32_t kNoSuspend = 1u << 21;  // a job's `done` runs
 }  // namespace gate
 
 // A section that mc_enter left for a callback.
@@ -56,8 +58,9 @@ struct SectionOptions {
 
 }  // namespace mc
 
-struct mc_task : mc::NodeT {
-    mc_task(mc_runtime& runtime, const mc_task_options& options, bool is_bound) noexcept;
+struct mc_task : mc::NodeT, mc::Work {
+    enum class Kind { unbound, bound, job };
+    mc_task(mc_runtime& runtime, const mc_task_options& options, Kind kind) noexcept;
 
     mc_runtime& rt;
     mc::Worker* worker = nullptr;  // the thread it runs on, or last ran on; with the baton or by the task
@@ -66,6 +69,7 @@ struct mc_task : mc::NodeT {
     void (*fn)(void*) = nullptr;
     void* arg = nullptr;
     const bool bound;
+    const bool job;              // it is an mc_job
     bool started = false;        // with the baton
     std::uint32_t attached = 0;  // how many times mc_attach nested
 

@@ -3,12 +3,15 @@
 #include "core/worker.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <new>
 
+#include "core/job.h"
 #include "fiber/overflow.h"
+#include "fiber/stack.h"
 #include "platform/platform.h"
 
 namespace mc {
@@ -73,6 +76,8 @@ void runtime_unref(mc_runtime& rt) noexcept {
         delete worker;
         worker = following;
     }
+    if (const int fd = rt.event_fd.load(std::memory_order_relaxed); fd >= 0) close(fd);  // the last user
+    if (rt.spare_stack.base) stack_release(rt.spare_stack);
     delete &rt;
 }
 
@@ -131,9 +136,14 @@ static void carrier_main(void* argument) {
     me.home.adopt_thread();
     if (rt.thread_start) call_hook("thread_start", rt.thread_start, rt.hooks_arg);
 
-    bool holds = rt.baton.acquire_as_carrier(me.seat);
+    Idle idle = rt.baton.acquire_as_carrier(me.seat);
     rt.threads_starting.fetch_sub(1, std::memory_order_relaxed);
-    for (; holds; holds = rt.baton.acquire_as_carrier(me.seat)) drive(me, nullptr);
+    for (; idle != Idle::leaves; idle = rt.baton.acquire_as_carrier(me.seat)) {
+        if (idle == Idle::holds)
+            drive(me, nullptr);
+        else
+            do_work(me);
+    }
 
     if (rt.thread_stop && !me.straggled) call_hook("thread_stop", rt.thread_stop, rt.hooks_arg);
     me.home.forget_thread();
@@ -197,9 +207,18 @@ bool mc_runtime::should_leave(bool drives) noexcept {
     return stopping.load(std::memory_order_seq_cst) || unbound.load(std::memory_order_seq_cst) == 0;
 }
 
+// A runner works only where no carrier can: its own part must not wait for a job to end.
+bool mc_runtime::has_job(bool drives) noexcept {
+    if (work.startable() == 0 || closed.load(std::memory_order_relaxed)) return false;
+    if (!drives) return true;
+    const std::uint32_t taken = places.load(std::memory_order_seq_cst);
+    return host.way == MC_WAY_LEND && (taken == 0 || taken >= max_threads);
+}
+
 bool mc_runtime::stranded() noexcept {
-    return places.load(std::memory_order_relaxed) == 0 && !runner.load(std::memory_order_relaxed) &&
-           baton.has_work() && word::state(baton.peek()) == word::FREE;
+    return (places.load(std::memory_order_relaxed) == 0 || host.way != MC_WAY_LEND) &&
+           !runner.load(std::memory_order_relaxed) && baton.has_work() &&
+           word::state(baton.peek()) == word::FREE;
 }
 
 bool mc_runtime::may_lend() noexcept {

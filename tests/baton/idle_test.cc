@@ -79,6 +79,7 @@ TEST_F(Idle, AddingAndRemovingTwiceIsOnce) {
 }
 
 TEST_F(Idle, OnlySurplusLeaves) {
+    a.carrier = b.carrier = true;
     list.add(a, true);
     list.add(b, true);
     list.add(c, false);
@@ -86,6 +87,19 @@ TEST_F(Idle, OnlySurplusLeaves) {
     EXPECT_TRUE(list.remove_surplus(a, 1));
     EXPECT_FALSE(list.remove_surplus(a, 0));  // it is not listed
     EXPECT_FALSE(list.remove_surplus(b, 1));
+}
+
+// A job needs no baton, but a thread of the pool: not one that waits with a task, nor the runner.
+TEST_F(Idle, AWorkerIsACarrierThatDrivesNothing) {
+    b.carrier = c.carrier = true;
+    c.drives = true;
+    list.add(b, false);
+    list.add(a, true);
+    list.add(c, true);
+    EXPECT_TRUE(list.rouse_worker().found);
+    EXPECT_EQ(static_cast<std::uint32_t>(seat::WOKEN), state(b));
+    EXPECT_FALSE(list.rouse_worker().found);
+    EXPECT_EQ(nullptr, standby.load());
 }
 
 }  // namespace

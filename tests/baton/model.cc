@@ -45,8 +45,11 @@ void Model::run() {
         world_.start("attached " + std::to_string(i), [this, i] { attached_main(i); });
     for (unsigned i = 0; i < plan_.posters; ++i)
         world_.start("poster " + std::to_string(i), [this] { poster_main(); });
+    if (plan_.jobs > 0) world_.start("submitter", [this] { submitter_main(); });
 
     world_.run(plan_.max_steps);
+    if (!world_.failed() && jobs_.raw() != 0 && plan_.launch_fails_one_in == 0)
+        world_.note_failure("a job was left\n" + world_.describe());
     if (!world_.failed() && (alive_ != 0 || attached_alive_ != 0 || !runner_done_)) report_what_is_left();
     if (world_.failed()) return;
 
@@ -146,6 +149,7 @@ bool Model::launch_carrier(Seat& seat) noexcept {
     world_.point();
     if (world_.random().one_in(plan_.launch_fails_one_in)) return false;
     Worker& worker = *static_cast<Worker*>(seat.owner);
+    world_.fence();  // starting a thread publishes what came before
     world_.start(worker.name, [this, &worker] { carrier_main(worker); });
     return true;
 }
@@ -161,6 +165,10 @@ bool Model::may_lend() noexcept {
 }
 
 bool Model::should_leave(bool drives) noexcept { return closed_ || (drives && alive_ == 0); }
+
+bool Model::has_job(bool drives) noexcept {
+    return !drives && !closed_ && jobs_.load(std::memory_order_seq_cst) > 0;
+}
 
 bool Model::stranded() noexcept {
     return threads_ == 0 && !runner_ && baton_.has_work() && mc::word::state(baton_.peek()) == mc::word::FREE;
@@ -187,13 +195,36 @@ void Model::dropped(Node& node) noexcept {
 // ---- threads ----
 
 void Model::carrier_main(Worker& worker) {
-    while (baton_.acquire_as_carrier(worker.seat)) {
-        hold(worker);
-        drive(worker, nullptr);
+    for (;;) {
+        const mc::Idle idle = baton_.acquire_as_carrier(worker.seat);
+        if (idle == mc::Idle::leaves) break;
+        if (idle == mc::Idle::works) {
+            take_job();
+        } else {
+            hold(worker);
+            drive(worker, nullptr);
+        }
     }
     retire(worker);
     --threads_;
     baton_.room_for_carrier();
+}
+
+// A job is done elsewhere than in the model: all that counts is that somebody takes it.
+void Model::take_job() {
+    unsigned left = jobs_.load(std::memory_order_seq_cst);
+    while (left > 0 && !jobs_.compare_exchange_strong(left, left - 1, std::memory_order_seq_cst)) {
+    }
+    if (left > 1) baton_.rouse_for_job();
+    world_.point();
+}
+
+void Model::submitter_main() {
+    for (unsigned i = 0; i < plan_.jobs; ++i) {
+        jobs_.fetch_add(1, std::memory_order_seq_cst);
+        baton_.rouse_for_job();
+        world_.point();
+    }
 }
 
 void Model::runner_main() {
@@ -201,12 +232,12 @@ void Model::runner_main() {
     worker.seat.drives = worker.seat.carrier = true;
     runner_ = &worker;
     start_driving();
-    bool holding = baton_.try_take(worker.seat) || baton_.acquire_as_carrier(worker.seat);
+    bool holding = baton_.try_take(worker.seat) || baton_.acquire_as_carrier(worker.seat) == mc::Idle::holds;
     if (holding) hold(worker);
     while (holding && !should_leave(true)) {
         holding = drive(worker, nullptr);
         if (holding) continue;
-        holding = baton_.acquire_as_carrier(worker.seat);
+        holding = baton_.acquire_as_carrier(worker.seat) == mc::Idle::holds;
         if (holding) hold(worker);
     }
     bool left_behind = false;

@@ -27,6 +27,7 @@ struct Plan {
     bool runner = true;  // a thread runs the runtime; else an attached one stays to the end
     unsigned attached = 0;
     unsigned posters = 1;  // 0: nobody parks
+    unsigned jobs = 0;
     unsigned max_carriers = 8;
     unsigned launch_fails_one_in = 0;
     unsigned refuse_one_in = 0;  // may_lend says no
@@ -73,9 +74,11 @@ public:
     bool may_lend() noexcept override;
     void attention(std::uint32_t) noexcept override {}
     bool should_leave(bool drives) noexcept override;
+    bool has_job(bool drives) noexcept override;
     bool waits_in_vain(const Seat&) noexcept override;
     bool stranded() noexcept override;
     bool needs_poller() noexcept override { return false; }
+    bool always_polls() noexcept override { return false; }
     void seek_poller_elsewhere() noexcept override {}
     void dropped(Node& node) noexcept override;
     void woke() noexcept override {}
@@ -92,6 +95,8 @@ private:
     void runner_main();
     void attached_main(unsigned number);
     void poster_main();
+    void submitter_main();
+    void take_job();
     bool drive(Worker& worker, Node* self);
     void run_task(Worker& worker, Task& task);
     bool may_suspend_step(Worker& worker, Task& task);
@@ -136,6 +141,7 @@ private:
     Worker* leaving_ = nullptr;  // the runner, while it waits for the baton to leave
     Task* joiner_ = nullptr;
     bool runner_done_ = true;
+    SimSys::Atomic<unsigned> jobs_{0};  // not yet taken
     bool closed_ = false;
 };
 

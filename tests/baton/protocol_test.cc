@@ -107,6 +107,23 @@ TEST(Protocol, NoThreads) {
     passes(plan);
 }
 
+TEST(Protocol, JobsBesideTasks) {
+    Plan plan = base();
+    plan.jobs = 4;
+    plan.attached = 1;
+    plan.keep_idle = 1;
+    plan.idle_timeout = 20'000;
+    passes(plan);
+}
+
+TEST(Protocol, JobsWithOneThread) {
+    Plan plan = base();
+    plan.jobs = 4;
+    plan.attached = 1;
+    plan.max_carriers = 1;
+    passes(plan);
+}
+
 TEST(Protocol, ThreadsThatDoNotStart) {
     Plan plan = base();
     plan.runner = false;

@@ -6,20 +6,6 @@ namespace {
 
 using mctest::Runtime;
 
-TEST(NotSupported, Jobs) {
-    Runtime runtime;
-    mc_job* job = reinterpret_cast<mc_job*>(0x10);
-    EXPECT_EQ(MC_ENOTSUP, mc_job_submit(
-                              runtime, [](void*) {}, [](void*, mc_status) {}, nullptr, nullptr, &job));
-    EXPECT_EQ(reinterpret_cast<mc_job*>(0x10), job);
-}
-
-TEST(NotSupported, Dispatch) {
-    Runtime runtime;
-    EXPECT_EQ(MC_ENOTSUP, mc_runtime_event_fd(runtime));
-    EXPECT_EQ(MC_ENOTSUP, mc_runtime_dispatch(runtime, 1));
-}
-
 TEST(NotSupported, Adopt) {
     Runtime runtime;
     mc_task* task = nullptr;
