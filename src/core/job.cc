@@ -11,6 +11,7 @@
 #include <new>
 
 #include "core/section.h"
+#include "core/ship.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 #include "platform/platform.h"
@@ -169,19 +170,25 @@ bool claim_job_deadline(ReactorWait& self) {
 bool do_work(Worker& worker) noexcept {
     mc_runtime& rt = *worker.rt;
     Work* work = nullptr;
+    mc_task* task = nullptr;
+    bool shipped = false;
     {
         std::lock_guard lock(rt.mutex);
         work = rt.work.take();
         if (work) {
-            mc_job& job = job_of(static_cast<mc_task&>(*work));
-            job.phase = mc_job::Phase::works;
-            job.worker = &worker;  // before the shutdown may look for it
+            task = static_cast<mc_task*>(work);
+            task->worker = &worker;  // before the shutdown may look for it
+            shipped = task->gate_now() & gate::kShipped;
+            if (!shipped) job_of(*task).phase = mc_job::Phase::works;
         }
     }
     if (!work) return false;
     if (rt.work.startable() > 0) rt.baton.rouse_for_job();  // J1
     unblock_signals(worker);
-    work_on(worker, job_of(static_cast<mc_task&>(*work)));
+    if (shipped)
+        carry(worker, *task);
+    else
+        work_on(worker, job_of(*task));
     return true;
 }
 

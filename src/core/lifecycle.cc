@@ -115,6 +115,7 @@ mc_runtime::mc_runtime(const mc_runtime_options& options, const mc_host& host_ho
     // A class of jobs that is full leaves threads to the other one, and to the tasks.
     const std::uint32_t cpu_limit = std::clamp(max_threads / 2, 1u, static_cast<std::uint32_t>(cpus()));
     work.limit(cpu_limit, max_threads > cpu_limit ? max_threads - cpu_limit : 1);
+    can_ship.store(host.way == MC_WAY_SHIP, std::memory_order_relaxed);  // not shared yet
     can_lend.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);  // not shared yet
     lends.store(host.way == MC_WAY_LEND, std::memory_order_relaxed);
 }
@@ -140,7 +141,7 @@ mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
             report(nullptr, MC_EINVAL, nullptr, nullptr, "mc_runtime_create: %s", wrong);
         return MC_EINVAL;
     }
-    if (host.way == MC_WAY_SHIP || (host.flags & MC_HOST_OWN_SCHEDULER)) return MC_ENOTSUP;
+    if ((host.flags & MC_HOST_OWN_SCHEDULER)) return MC_ENOTSUP;
     fill_defaults(options);
 
     if (fault_hits(Fault::memory)) return MC_ENOMEM;

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "core/section.h"
+#include "core/ship.h"
 #include "core/worker.h"
 #include "platform/platform.h"
 
@@ -20,7 +21,7 @@ std::mutex& registry_mutex() noexcept {
 }
 mc_runtime* first_runtime = nullptr;  // guarded by registry_mutex, linked by registry_next
 
-void api_support(mc_site*, std::uint32_t, std::uint32_t) noexcept {}
+void api_support(mc_site* site, std::uint32_t, std::uint32_t flags) noexcept { note_module(site, flags); }
 
 constinit const mc_api_1 api_table{
     sizeof(mc_api_1),     1,
@@ -80,6 +81,7 @@ void at_exit() {
         // Exit handlers that release keep the baton.
         rt->can_lend.store(false, std::memory_order_seq_cst);
         rt->lends.store(false, std::memory_order_seq_cst);
+        rt->can_ship.store(false, std::memory_order_seq_cst);
     }
 }
 

@@ -25,11 +25,12 @@ struct Worker {
     NodeT node;  // for the runner, which waits without a task
     Fiber home;  // the thread's own stack
     mc_runtime* rt = nullptr;
-    mc_task* dead = nullptr;     // it ended on this thread; its stack is still to be dropped
-    bool lost_baton = false;     // the task that came home does not hold: it was a straggler
-    bool straggled = false;      // so was one of its tasks: the host may be gone
-    bool called_home = false;    // with the baton; it runs tasks for want of carriers, but its own is due
-    Worker* stand_in = nullptr;  // of an attached thread: its part as a carrier, while it runs tasks
+    mc_task* dead = nullptr;      // it ended on this thread; its stack is still to be dropped
+    mc_task* shipping = nullptr;  // it came home to be sent to a carrier
+    bool lost_baton = false;      // the task that came home does not hold: it was a straggler
+    bool straggled = false;       // so was one of its tasks: the host may be gone
+    bool called_home = false;     // with the baton; it runs tasks for want of carriers, but its own is due
+    Worker* stand_in = nullptr;   // of an attached thread: its part as a carrier, while it runs tasks
     bool signals_blocked = false;
     ThreadState outer;  // what the thread was before it came to this runtime
     Worker* next_free = nullptr;
@@ -64,8 +65,9 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<std::uint64_t> sections{0}, sections_inline{0}, handoffs{0}, longest_wait{0};
 
     // ---- any thread ----
-    std::atomic<bool> can_lend{true};  // the host can, and the process does not exit
-    std::atomic<bool> lends{true};     // sections open by default: enabled and can_lend
+    std::atomic<bool> can_lend{true};   // the host can, and the process does not exit
+    std::atomic<bool> lends{true};      // sections open by default: enabled and can_lend
+    std::atomic<bool> can_ship{false};  // likewise, tasks
     std::atomic<bool> enabled{true};
     std::atomic<bool> stopping{false};
     std::atomic<bool> shutting{false};  // no new tasks
@@ -149,8 +151,9 @@ bool run_task(Worker& worker, mc_task& task) noexcept;
 void schedule_away(mc_task& task) noexcept;                 // unbound: runs others until the task's turn
 [[noreturn]] void leave_stack(mc_task& task) noexcept;      // unbound, has ended; with the baton
 [[noreturn]] void leave_straggler(mc_task& task) noexcept;  // unbound; without the baton
-void make_ready(mc_task& task,
-                bool maybe_in_signal_handler = false) noexcept;  // any thread, by the claimer of its wait
+// Any thread, by the claimer of its wait.
+void make_ready(mc_task& task, bool maybe_in_signal_handler = false,
+                std::uint32_t state = MC_TASK_READY) noexcept;
 void poll_reactor(mc_runtime& rt) noexcept;
 void deliver(ReactorWait* fired) noexcept;  // any thread
 bool must_go_home(const mc_runtime& rt) noexcept;

@@ -9,6 +9,7 @@
 #include "core/dispatch.h"
 #include "core/job.h"
 #include "core/registry.h"
+#include "core/ship.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 
@@ -149,6 +150,10 @@ bool run_task(Worker& worker, mc_task& task) noexcept {
         worker.dead = nullptr;
         bury(*dead);
     }
+    if (mc_task* shipped = worker.shipping) {
+        worker.shipping = nullptr;
+        send(*shipped);
+    }
     const bool holds = !worker.lost_baton;
     worker.lost_baton = false;
     return holds;
@@ -208,11 +213,11 @@ void leave_stack(mc_task& task) noexcept {
     Fiber::exit_to(task.fiber, worker.home);
 }
 
-void make_ready(mc_task& task, bool maybe_in_signal_handler) noexcept {
+void make_ready(mc_task& task, bool maybe_in_signal_handler, std::uint32_t state) noexcept {
     mc_runtime& rt = task.rt;
     const mc_task* current = this_thread().task;
     if (task.state.load(std::memory_order_relaxed) != MC_TASK_NEW)  // a task is NEW until it runs
-        task.state.store(MC_TASK_READY, std::memory_order_relaxed);
+        task.state.store(state, std::memory_order_relaxed);
     if (current && &current->rt == &rt && current->holds_baton())
         maybe_in_signal_handler ? rt.baton.push_from_anywhere(&task) : rt.baton.push(&task);
     else

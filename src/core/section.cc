@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "core/dispatch.h"
+#include "core/ship.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 #include "platform/platform.h"
@@ -43,6 +44,8 @@ void open_slow(mc_task& task, mc_site* site) noexcept {
     if (lends_now(task)) {
         task.set_gate(gate + 1);
         task.rt.baton.lend(task.worker->seat);
+    } else if (ships_now(task, site)) {
+        ship(task);
     } else {
         add(task.rt.sections_inline, 1);
         task.set_gate((gate + 1) | gate::kInline);
@@ -163,6 +166,8 @@ void close_options(mc_task& task) noexcept {
     }
     if (gate & gate::kInline) {
         task->set_gate((gate - 1) & ~gate::kInline);
+    } else if (gate & gate::kShipped) {
+        ship_back(*task);
     } else {
         if (!task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
         task->set_gate(task->gate_now() - 1);
@@ -238,13 +243,17 @@ void section_release(mc_site* site) noexcept {
     mc_runtime& rt = task->rt;
     if (task->gate_now() != 0) [[unlikely]]
         return release_slow(task, site);
-    task->site = site;
-    add(rt.sections, 1);
     // Relaxed: a setting, no data depends on it.
     if (rt.lends.load(std::memory_order_relaxed)) [[likely]] {
+        task->site = site;
+        add(rt.sections, 1);
         task->set_gate(1);
         rt.baton.lend(task->worker->seat);
+    } else if (rt.can_ship.load(std::memory_order_relaxed)) {  // likewise
+        release_slow(task, site);
     } else {
+        task->site = site;
+        add(rt.sections, 1);
         add(rt.sections_inline, 1);
         task->set_gate(1 | gate::kInline);
     }
@@ -286,6 +295,7 @@ mc_status section_release_with(mc_site* site, const mc_section_options* given) n
             arm_deadline(*task);
         }
     }
+    task->migratable = known && (options.flags & MC_SECTION_MIGRATABLE) && !task->in_section();
     const mc_status pending = pending_status(*task);  // only now: what comes later finds the unblock armed
     section_release(site);
     // Nobody looks after the reactor where the baton is kept, unless an idle thread is told to.
@@ -315,7 +325,10 @@ mc_status section_enter() noexcept {
     } catch (...) {
         return MC_ENOMEM;
     }
-    if (!(gate & gate::kInline) && !task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
+    if (gate & gate::kShipped)
+        ship_back(*task);
+    else if (!(gate & gate::kInline) && !task->rt.baton.reclaim(task->worker->seat))
+        take_back(*task);
     task->set_gate(task->gate_now() & ~(gate::kDepth | gate::kInline));
     task->state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
     tell_of_marks(*task);
@@ -335,10 +348,13 @@ mc_status section_leave() noexcept {
     task->entered.pop_back();
     task->site = outer.site;
     const std::uint32_t scopes = task->gate_now();
-    task->set_gate(scopes | (outer.gate & (gate::kDepth | gate::kInline)));
+    task->set_gate(scopes | (outer.gate & (gate::kDepth | gate::kInline | gate::kShipped)));
     if (outer.gate & gate::kInline) return MC_OK;
     if (scopes & gate::kAtomic)
-        task->set_gate(task->gate_now() | gate::kInline);  // opened in the callback and open still
+        // Opened in the callback and open still.
+        task->set_gate((task->gate_now() | gate::kInline) & ~gate::kShipped);
+    else if (outer.gate & gate::kShipped)
+        ship_again(*task);
     else
         task->rt.baton.lend(task->worker->seat);
     return MC_OK;

@@ -4,6 +4,7 @@
 
 #include "core/job.h"
 #include "core/section.h"
+#include "core/ship.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 
@@ -120,7 +121,11 @@ unsigned give_up_stragglers(mc_runtime& rt, const mc_task* but) noexcept {
                 if (task != but) straggler = task;
         }
         if (!straggler) return count;
-        if (straggler->job && give_up_job(job_of(*straggler))) {
+        if (take_shipped_back(*straggler)) {
+            drop_task(*straggler);
+            continue;
+        }
+        if ((straggler->job && give_up_job(job_of(*straggler))) || give_up_shipped(*straggler)) {
             ++count;
             count_straggler(rt, *straggler);
             continue;

@@ -30,6 +30,7 @@ inline constexpr std::uint32_t kEnabled = 1u << 18;   // likewise
 inline constexpr std::uint32_t kAtomic = 1u << 19;
 inline constexpr std::uint32_t kHook = 1u << 20;       // a hook of the host runs
 inline constexpr std::uint32_t kNoSuspend = 1u << 21;  // a job's `done` runs
+inline constexpr std::uint32_t kShipped = 1u << 22;    // the open section is a carrier's to run
 }  // namespace gate
 
 // A section that mc_enter left for a callback.
@@ -71,6 +72,7 @@ struct mc_task : mc::NodeT, mc::Work {
     const bool bound;
     const bool job;              // it is an mc_job
     bool started = false;        // with the baton
+    bool migratable = false;     // the section about to open said so
     std::uint32_t attached = 0;  // how many times mc_attach nested
 
     // Written by the task's thread; relaxed atomics because others read them for mc_task_state only.

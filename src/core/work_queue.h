@@ -1,4 +1,4 @@
-// What waits for a thread without the baton: jobs, by class.
+// What waits for a thread without the baton: jobs, by class, and the sections of tasks that were shipped.
 //
 // Q1  Everything but `startable` is guarded by the runtime's mutex.
 // Q2  At most cpu_limit pieces of CPU work run at once, and io_limit of the other kind: a class that is full
@@ -20,6 +20,7 @@ struct Work {
     Work* prev_work = nullptr;
     std::uint64_t turn = 0;
     std::uint32_t work_class = MC_WORK_CPU;
+    bool queued = false;
 };
 
 class WorkQueue {
@@ -32,6 +33,7 @@ public:
     void push(Work& work) noexcept {
         Class& its = classes_[work.work_class];
         work.turn = ++turn_;
+        work.queued = true;
         work.next_work = nullptr;
         work.prev_work = its.last;
         (its.last ? its.last->next_work : its.first) = &work;
@@ -60,6 +62,7 @@ public:
         Class& its = classes_[work.work_class];
         (work.prev_work ? work.prev_work->next_work : its.first) = work.next_work;
         (work.next_work ? work.next_work->prev_work : its.last) = work.prev_work;
+        work.queued = false;
         --its.waiting;
         publish();
     }

@@ -48,6 +48,7 @@ Worker* new_worker(mc_runtime& rt) noexcept {
     worker->seat.drives = worker->seat.carrier = false;
     worker->lost_baton = worker->straggled = worker->called_home = false;
     worker->stand_in = nullptr;
+    worker->shipping = nullptr;
     worker->outer = {};
     worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody else knows the seat
     return worker;

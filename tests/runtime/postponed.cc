@@ -24,11 +24,8 @@ mc_status create(const mc_host& host) {
     return status;
 }
 
-TEST(NotSupported, OtherWaysAndSchedulers) {
+TEST(NotSupported, OwnSchedulers) {
     mc_host host = MC_HOST_INIT;
-    host.way = MC_WAY_SHIP;
-    EXPECT_EQ(MC_ENOTSUP, create(host));
-    host = MC_HOST_INIT;
     host.flags = MC_HOST_OWN_SCHEDULER;
     EXPECT_EQ(MC_ENOTSUP, create(host));
 }
