@@ -246,9 +246,9 @@ mc_status mc_task_park(uint64_t timeout); /* until unparked: MC_OK; MC_ETIMEDOUT
 mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t *ready); /* MC_ETIMEDOUT */
 mc_status mc_task_join(mc_task *task, uint64_t timeout); /* MC_OK: it ended; MC_ETIMEDOUT, MC_EDEADLK */
 
-/* Any thread, and signal handlers: but where the task can only run on a thread that has yet to be started,
- * this starts it, which is not async-signal-safe. It is where a thread runs the runtime or an idle carrier
- * is left (keep_idle_threads). */
+/* Any thread, async-signal-safe: it starts no thread. For that an idle carrier is kept while tasks are parked
+ * and the interpreter is free to go on with them; where none can be had the task waits for a thread that
+ * comes back from a section. */
 mc_status mc_task_unpark(mc_task *task);
 mc_status mc_task_result(mc_task *task); /* how it ended; MC_EAGAIN while alive. Any thread */
 

@@ -41,6 +41,7 @@ public:
     virtual bool may_lend() noexcept = 0;  // with the baton, before a lend is given or taken
     virtual void attention(std::uint32_t holder) noexcept = 0;  // any thread; the holder's seat id
     virtual bool should_leave(bool drives) noexcept = 0;        // a waiting carrier: has it to end
+    virtual bool wants_spare() noexcept = 0;                    // a signal handler may post a ready task
     virtual bool has_job(bool drives) noexcept = 0;  // is there work for a thread that needs no baton
     virtual bool waits_in_vain(const Seat<Sys>& seat) noexcept = 0;  // the thread needs the baton no more
     virtual bool stranded() noexcept = 0;                            // ready tasks, but no carrier can be had
@@ -193,11 +194,18 @@ public:
     }
 
     bool anybody_waits() const noexcept {
-        return !line_.empty() || hint_.load(std::memory_order_relaxed) != 0;
+        return !line_.empty() || (hint_.load(std::memory_order_relaxed) & (kInbox | kPoll));
     }
 
-    // Any thread, async-signal-safe but for client.start_carrier: the node became runnable.
-    void post(NodeT* node) noexcept;
+    // Any thread: the node became runnable.
+    void post(NodeT* node) noexcept { post(node, true); }
+
+    // The same, async-signal-safe: starts no thread, but finds the spare one.
+    void post_from_anywhere(NodeT* node) noexcept { post(node, false); }
+
+    // By the holder, from when the client wants a spare carrier: an idle one is kept wherever the baton is
+    // not held and one can be had.
+    void ask_for_spare() noexcept { hint_.fetch_or(kSpare, std::memory_order_seq_cst); }
 
     // Any thread: the reactor has waits and no poller.
     void ask_for_poller() noexcept { hint_.fetch_or(kPoll, std::memory_order_seq_cst); }
@@ -222,7 +230,11 @@ public:
     word::Word peek() const noexcept { return word_.load(std::memory_order_seq_cst); }
 
 private:
-    enum Hint : std::uint32_t { kInbox = 1, kPoll = 2 };
+    enum Hint : std::uint32_t { kInbox = 1, kPoll = 2, kSpare = 4 };
+
+    void post(NodeT* node, bool may_start) noexcept;
+    void serve_spare() noexcept;
+    bool lacks_spare() noexcept;
 
     void lend_slow(SeatT& me) noexcept;
     void lend_refused() noexcept;
@@ -235,7 +247,7 @@ private:
     bool grant_standby(SeatT& me) noexcept;
     bool stand_by(SeatT& me) noexcept;
     void sit_down(SeatT& me) noexcept;
-    bool rouse() noexcept;
+    bool rouse(bool may_start = true) noexcept;
     bool start_carrier() noexcept;
     void serve_wish(bool open) noexcept;
     void rouse_watcher(bool may_start) noexcept;

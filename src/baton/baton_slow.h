@@ -160,7 +160,7 @@ bool Baton<Sys>::wake(SeatT& seat) noexcept {
 
 // Makes sure that a thread which can run ready tasks is awake and will look. False: there is none.
 template <class Sys>
-bool Baton<Sys>::rouse() noexcept {
+bool Baton<Sys>::rouse(bool may_start) noexcept {
     if (SeatT* standby = standby_.load(std::memory_order_seq_cst)) {
         // Not PARKED: it is awake, or has just got the baton itself. L2.
         if (standby->state.load(std::memory_order_seq_cst) == seat::PARKED) wake(*standby);
@@ -169,8 +169,13 @@ bool Baton<Sys>::rouse() noexcept {
     bool blocked = false;
     const auto [found, open] = idle_.rouse_carrier(&blocked);
     if (blocked) client_.woke();
-    if ((found && !open) || start_carrier()) return true;
-    if (open) rouse_all();
+    if (found && !open) return true;
+    if (may_start) {
+        if (start_carrier()) return true;
+        if (open) rouse_all();
+    } else if (open || (!found && client_.stranded())) {
+        idle_.try_rouse_all();  // who is at the list looks itself before it sleeps
+    }
     return found;
 }
 
@@ -274,10 +279,23 @@ bool Baton<Sys>::head_due(NodeT* head, std::uint64_t now) noexcept {
 
 template <class Sys>
 void Baton<Sys>::retake_lend(SeatT& me, word::Word lent) noexcept {
-    if ((hint_.load(std::memory_order_relaxed) & kInbox) && retake(me, lent))
-        lend_slow(me);
-    else if (asked_for_poller())
-        rouse_for_poll();
+    const std::uint32_t hint = hint_.load(std::memory_order_relaxed);
+    if ((hint & kInbox) && retake(me, lent)) return lend_slow(me);
+    if (hint & kPoll) rouse_for_poll();
+    if (hint & kSpare) serve_spare();
+}
+
+// Nobody holds, so whoever posts a ready task needs a thread that is idle. Those that stop being idle ask
+// again.
+template <class Sys>
+void Baton<Sys>::serve_spare() noexcept {
+    hint_.fetch_and(~static_cast<std::uint32_t>(kSpare), std::memory_order_seq_cst);
+    if (lacks_spare()) start_carrier();
+}
+
+template <class Sys>
+bool Baton<Sys>::lacks_spare() noexcept {
+    return client_.wants_spare() && !standby_.load(std::memory_order_seq_cst) && !idle_.more_than(0);
 }
 
 // By the holder, about the head of the line and the thread that it waits for. A thread that sleeps is woken,
@@ -359,7 +377,9 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
         }
         break;
     }
-    if (asked_for_poller()) rouse_for_poll();
+    const std::uint32_t hint = hint_.load(std::memory_order_relaxed);
+    if (hint & kPoll) rouse_for_poll();
+    if (hint & kSpare) serve_spare();
 }
 
 template <class Sys>
@@ -369,7 +389,10 @@ Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
         NodeT* head = line_.front();
         if (!head) {
             const bool stands_by = me.carrier && stand_by(me);
-            if (free(me)) return nullptr;
+            if (free(me)) {
+                if (!stands_by && (hint_.load(std::memory_order_relaxed) & kSpare)) serve_spare();
+                return nullptr;
+            }
             if (stands_by) sit_down(me);
             continue;
         }
@@ -394,8 +417,9 @@ GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
         drain();
         NodeT* head = line_.front();
         if (!head) {
-            if (free(me)) return GaveUp::yes;
-            continue;
+            if (!free(me)) continue;
+            if (hint_.load(std::memory_order_relaxed) & kSpare) serve_spare();
+            return GaveUp::yes;
         }
         if (head == self) {
             pop_front();
@@ -481,7 +505,7 @@ bool Baton<Sys>::due() noexcept {
 }
 
 template <class Sys>
-void Baton<Sys>::post(NodeT* node) noexcept {
+void Baton<Sys>::post(NodeT* node, bool may_start) noexcept {
     SeatT* thread = node->seat;  // before the push: afterwards the node may be gone
     inbox_.push(node);
     const bool first = !(hint_.fetch_or(kInbox, std::memory_order_seq_cst) & kInbox);
@@ -496,7 +520,7 @@ void Baton<Sys>::post(NodeT* node) noexcept {
             w = word_.load(std::memory_order_seq_cst);
         }
         if (word::state(w) == word::HELD) {
-            if (!thread) rouse_watcher(true);
+            if (!thread) rouse_watcher(may_start);
             return;
         }
     }
@@ -504,7 +528,7 @@ void Baton<Sys>::post(NodeT* node) noexcept {
     if (thread) wake(*thread);
     // A thread may have taken its node out before the hint was set, which then says more than there is. Those
     // who post now rely on this thread all the same.
-    if (!thread || (first && inbox_.newest() != node)) rouse();
+    if (!thread || (first && inbox_.newest() != node)) rouse(may_start);
 }
 
 }  // namespace mc

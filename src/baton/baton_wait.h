@@ -236,7 +236,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             idle_since = Sys::now();
             if (!idle_.remove_surplus(me, times_.keep_idle - 1)) continue;
             // Nobody can rouse it any more. What it was roused for just before it sees in `work`.
-            if (!can_work(me) && !client_.has_job(me.drives) && stop_waiting(me)) {
+            if (!can_work(me) && !client_.has_job(me.drives) && !lacks_spare() && stop_waiting(me)) {
                 outcome = Idle::leaves;
                 break;
             }
@@ -252,6 +252,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     }
     watching_.store(false, std::memory_order_relaxed);
     if (outcome == Idle::holds) {
+        if (client_.wants_spare()) ask_for_spare();
         pass_poller_on();
         if (me.carrier && !me.drives && client_.has_job(false)) rouse_for_job();  // J1
         return outcome;
@@ -260,6 +261,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     if (outcome == Idle::works) {
         // Those who counted on this thread, as the standby, need another one.
         if (can_work(me)) rouse();
+        if (client_.wants_spare()) serve_spare();
         if (has_work()) rouse_watcher(true);
     }
     return outcome;

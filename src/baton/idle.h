@@ -85,9 +85,17 @@ public:
         return {seat != nullptr, unlock()};
     }
 
+    // Wakes all, unless somebody is at the list: for signal handlers.
+    bool try_rouse_all() noexcept { return try_lock() && wake_all(); }
+
     // Wakes all.
     bool rouse_all() noexcept {
         lock();
+        return wake_all();
+    }
+
+private:
+    bool wake_all() noexcept {
         while (head_) {
             Seat<Sys>* seat = head_;
             unlink(*seat);
@@ -96,7 +104,6 @@ public:
         return unlock();
     }
 
-private:
     // With the lock: serves wishes, and lets go of the lock. `own`: the number of the caller's.
     Roused grant_wishes(std::uint32_t own, bool* blocked) noexcept {
         Roused roused{true, false};

@@ -61,6 +61,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::uint32_t last_seat = 0;    // the seat that ran interpreter code last
     std::uint64_t last_thread = 0;  // and its thread: one that attaches again has a new seat
     std::uint64_t last_poll = 0;
+    std::atomic<std::uint32_t> parked{0};  // unbound tasks in mc_task_park; single writer, the holder
     // Single writer (the holder), read by mc_runtime_stats.
     std::atomic<std::uint64_t> sections{0}, sections_inline{0}, handoffs{0}, longest_wait{0};
 
@@ -120,6 +121,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     bool may_lend() noexcept override;
     void attention(std::uint32_t holder) noexcept override;
     bool should_leave(bool drives) noexcept override;
+    bool wants_spare() noexcept override;
     bool has_job(bool drives) noexcept override;
     bool waits_in_vain(const mc::SeatT& seat) noexcept override;
     bool stranded() noexcept override;

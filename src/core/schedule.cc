@@ -221,7 +221,7 @@ void make_ready(mc_task& task, bool maybe_in_signal_handler, std::uint32_t state
     if (current && &current->rt == &rt && current->holds_baton())
         maybe_in_signal_handler ? rt.baton.push_from_anywhere(&task) : rt.baton.push(&task);
     else
-        rt.baton.post(&task);
+        maybe_in_signal_handler ? rt.baton.post_from_anywhere(&task) : rt.baton.post(&task);
     // Relaxed: whoever makes the descriptor rings itself.
     if (rt.event_fd.load(std::memory_order_relaxed) >= 0) ring(rt);
 }

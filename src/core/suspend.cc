@@ -133,6 +133,25 @@ std::uint32_t arm(mc_task& task, wait::Kind kind) noexcept {
     return mark;
 }
 
+// From before somebody may unpark the task, maybe in a signal handler. Dropped tasks count themselves out.
+void count_parked(mc_task& task, bool parked) noexcept {
+    if (task.bound || task.parked == parked) return;
+    task.parked = parked;
+    std::atomic<std::uint32_t>& count = task.rt.parked;
+    // Relaxed, no read-modify-write: single writer, the holder.
+    const std::uint32_t before = count.load(std::memory_order_relaxed);
+    count.store(parked ? before + 1 : before - 1, std::memory_order_relaxed);
+    if (parked && before == 0) task.rt.baton.ask_for_spare();
+}
+
+struct Parked {
+    mc_task& task;
+    explicit Parked(mc_task& its) noexcept : task(its) { count_parked(task, true); }
+    ~Parked() { count_parked(task, false); }
+    Parked(const Parked&) = delete;
+    Parked& operator=(const Parked&) = delete;
+};
+
 // Undoes arm. False: somebody has claimed the task and posts it: it must go through the line.
 bool disarm(mc_task& task, wait::Reason reason) noexcept {
     if (!task.wakeup.claim(wait::kAnyKind, reason)) return false;
@@ -180,6 +199,7 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
 
 void stop_waiting(mc_task& task) noexcept {
     end_wait(task, task.reactor_wait);
+    count_parked(task, false);
     stop_joining(task);
     mc_task_unref(task.join_target);
     task.join_target = nullptr;
@@ -289,6 +309,7 @@ mc_status mc_task_sleep(uint64_t duration) {
 mc_status mc_task_park(uint64_t timeout) {
     mc_task* task = suspendable();
     if (!task) return MC_EPERM;
+    Parked counted(*task);
     if (timeout == 0) {
         if (const std::uint32_t mark = arm(*task, wait::PARK)) return status_of_mark(mark);
         if (disarm(*task, wait::TIME)) return MC_ETIMEDOUT;

@@ -72,6 +72,7 @@ struct mc_task : mc::NodeT, mc::Work {
     const bool bound;
     const bool job;              // it is an mc_job
     bool started = false;        // with the baton
+    bool parked = false;         // counted in rt.parked
     bool migratable = false;     // the section about to open said so
     std::uint32_t attached = 0;  // how many times mc_attach nested
 

@@ -208,6 +208,11 @@ bool mc_runtime::should_leave(bool drives) noexcept {
     return stopping.load(std::memory_order_seq_cst) || unbound.load(std::memory_order_seq_cst) == 0;
 }
 
+bool mc_runtime::wants_spare() noexcept {
+    // Relaxed: the holder counts, and asks for one when the first task parks.
+    return parked.load(std::memory_order_relaxed) != 0 && !closed.load(std::memory_order_relaxed);
+}
+
 // A runner works only where no carrier can: its own part must not wait for a job to end.
 bool mc_runtime::has_job(bool drives) noexcept {
     if (work.startable() == 0 || closed.load(std::memory_order_relaxed)) return false;

@@ -23,6 +23,7 @@ mc::BatonTimes times_of(const Plan& plan) {
 
 Model::Model(World& world, const Plan& plan) : world_(world), plan_(plan), baton_(*this, times_of(plan)) {
     world_.name(&baton_, sizeof baton_, "baton");
+    if (plan_.posters > 0) baton_.ask_for_spare();
 }
 
 void Model::run() {
@@ -506,10 +507,12 @@ void Model::wait_for_tasks(Worker& worker, Task& task) {
 
 // ---- wakers ----
 
-void Model::make_ready(Task& task, bool holding) {
+void Model::make_ready(Task& task, bool holding, bool by_signal) {
     const unsigned activation = ++task.activation;
     task.runnable = true;
-    if (!holding)
+    if (!holding && by_signal)
+        baton_.post_from_anywhere(&task);
+    else if (!holding)
         baton_.post(&task);
     else if (world_.random().one_in(2))
         baton_.push(&task);
@@ -519,7 +522,7 @@ void Model::make_ready(Task& task, bool holding) {
 }
 
 void Model::unpark(Task& task, bool holding) {
-    if (task.wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(task, holding);
+    if (task.wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(task, holding, true);
 }
 
 void Model::request_unpark(Task& task) {

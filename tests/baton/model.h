@@ -74,6 +74,7 @@ public:
     bool may_lend() noexcept override;
     void attention(std::uint32_t) noexcept override {}
     bool should_leave(bool drives) noexcept override;
+    bool wants_spare() noexcept override { return plan_.posters > 0 && !closed_; }
     bool has_job(bool drives) noexcept override;
     bool waits_in_vain(const Seat&) noexcept override;
     bool stranded() noexcept override;
@@ -108,7 +109,7 @@ private:
     void yield_bound(Worker& worker, Task& task);
     void park_bound(Worker& worker, Task& task);
     void wait_for_tasks(Worker& worker, Task& task);
-    void make_ready(Task& task, bool holding);
+    void make_ready(Task& task, bool holding, bool by_signal = false);
     void unpark(Task& task, bool holding);
     void request_unpark(Task& task);
     bool serve_request(bool holding);

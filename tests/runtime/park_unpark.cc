@@ -165,6 +165,41 @@ TEST_P(Park, ASignalHandlerUnparks) {
     ASSERT_EQ(0, sigaction(SIGUSR1, &before, nullptr));
 }
 
+int started_by_handler;
+
+void unpark_and_count_threads(int) {
+    const int before = mctest::process_threads();
+    mc_task_unpark(signalled);
+    started_by_handler = mctest::process_threads() - before;
+}
+
+// Starting one is not async-signal-safe, so a carrier is idle already when the section is open.
+TEST(Unpark, InASignalHandlerAmidASectionStartsNoThread) {
+    Runtime runtime;
+    struct sigaction action = {}, before = {};
+    action.sa_handler = unpark_and_count_threads;
+    ASSERT_EQ(0, sigaction(SIGUSR1, &action, &before));
+    mctest::Gate unparked;
+    signalled = runtime.spawn([&] {
+        for (int i = 0; i < 10; ++i) {
+            EXPECT_EQ(MC_OK, mc_task_park(MC_FOREVER));
+            unparked.open();
+        }
+    });
+    runtime.spawn([&] {
+        for (int i = 0; i < 10; ++i) {
+            while (mc_task_state(signalled) != MC_TASK_SUSPENDED) mc_task_yield();
+            mc_release();
+            raise(SIGUSR1);
+            EXPECT_EQ(0, started_by_handler);
+            unparked.wait();  // the interpreter has gone on
+            mc_acquire();
+        }
+    });
+    runtime.run();
+    ASSERT_EQ(0, sigaction(SIGUSR1, &before, nullptr));
+}
+
 TEST(Unpark, NullIsRefusedAndTheEndedAreLeftAlone) {
     Runtime runtime;
     EXPECT_EQ(MC_EINVAL, mc_task_unpark(nullptr));
