@@ -148,8 +148,8 @@ void close_options(mc_task& task) noexcept {
 // What became pending in the section is for the host to raise once the native function has returned.
 [[gnu::noinline]] void tell_of_marks_slow(mc_task* task) noexcept {
     KeepErrno keep;
-    tell_of_marks(*task);
     leave_if_abandoned(*task);
+    tell_of_marks(*task);
 }
 
 [[gnu::noinline]] mc_status acquire_slow(mc_task* task, mc_site* site) noexcept {

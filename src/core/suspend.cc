@@ -82,8 +82,9 @@ bool wait_bound(mc_task& task, std::uint64_t deadline, bool queued, std::uint64_
     return true;
 }
 
-// False: the target has ended.
-bool start_joining(mc_task& task, mc_task& target) noexcept {
+// By a task that is armed: whoever ends the target finds a wait to claim. False: the target has ended.
+bool start_joining(mc_task& task) noexcept {
+    mc_task& target = *task.join_target;
     std::lock_guard lock(task.rt.mutex);
     if (target.result.load(std::memory_order_relaxed) != MC_EAGAIN) return false;  // set under the mutex
     task.next_joiner = target.joiners;
@@ -104,7 +105,7 @@ void stop_joining(mc_task& task) noexcept {
 mc_status status_of(const mc_task& task) noexcept {
     switch (task.wakeup.reason()) {
         case wait::TIME: return MC_ETIMEDOUT;
-        case wait::INTERRUPTED: return MC_EINTR;
+        case wait::INTERRUPTED: return task.wakeup.marks() & wait::CANCEL ? MC_ECANCELED : MC_EINTR;
         case wait::CANCELLED: return MC_ECANCELED;
         default: return MC_OK;
     }
@@ -171,6 +172,8 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
         leave_if_abandoned(task);
         return status_of_mark(mark);
     }
+    // It may end without the baton, so this comes after the arming.
+    if (kind == wait::JOIN && !start_joining(task) && disarm(task, wait::JOINED)) return MC_OK;
     const bool reactor = fd >= 0 || (deadline != kForever && !keeps_time_itself(task));
     if (reactor) {
         TaskWait& wait = task.reactor_wait;
@@ -262,7 +265,6 @@ mc_status join_task(mc_task& target, std::uint64_t timeout) noexcept {
         const mc_status pending = status_of_mark(task->wakeup.marks());
         return pending ? pending : MC_ETIMEDOUT;
     }
-    if (!start_joining(*task, target)) return MC_OK;
     task->join_target = mc_task_ref(&target);
     const mc_status status = wait_for(*task, wait::JOIN, deadline_after(timeout), -1, 0, nullptr);
     const bool ended = target.result.load(std::memory_order_acquire) != MC_EAGAIN;
