@@ -149,9 +149,12 @@ static int l_call(lua_State *L) {
 static int l_call_back(lua_State *L) {
     int nargs = lua_gettop(L) - 1;
     mc_release();
-    mc_status entered = mc_enter();
-    int status = lua_pcall(L, nargs, LUA_MULTRET, 0);
-    mc_status left = mc_leave();
+    mc_status entered = mc_enter(), left = entered;
+    int status = LUA_OK;
+    if (entered == MC_OK) { /* else no script may be called */
+        status = lua_pcall(L, nargs, LUA_MULTRET, 0);
+        left = mc_leave();
+    }
     mc_acquire();
     if (entered != left) return luaL_error(L, "mc_enter gave %d, mc_leave %d", entered, left);
     return status == LUA_OK ? lua_gettop(L) : lua_error(L);

@@ -102,6 +102,9 @@ mc_status mcl_sleep(struct mcl_task *k, uint64_t ns) {
     return status == MC_ETIMEDOUT ? MC_OK : status;
 }
 
+/* An abandoned task has its result before it is destroyed. */
+static int is_over(struct mcl_task *k) { return k->destroyed || mc_task_result(k->task) != MC_EAGAIN; }
+
 mc_status mcl_join(struct mcl_task *k, struct mcl_task *other, uint64_t timeout) {
     if (k != k->host->main) {
         go_away(k);
@@ -113,9 +116,9 @@ mc_status mcl_join(struct mcl_task *k, struct mcl_task *other, uint64_t timeout)
     uint64_t start = mc_now();
     mc_status status = MC_OK;
     other->main_joins++;
-    while (!other->destroyed && status == MC_OK) status = mcl_park(k, mcl_time_left(start, timeout));
+    while (!is_over(other) && status == MC_OK) status = mcl_park(k, mcl_time_left(start, timeout));
     other->main_joins--;
-    return other->destroyed ? MC_OK : status;
+    return is_over(other) ? MC_OK : status;
 }
 
 /* A wait for a file, by a task of our own on behalf of the main task. Belongs to both. */

@@ -5,12 +5,13 @@
  */
 #include <string.h>
 
+#include "deadline.h"
 #include "lib.h"
 #include "raise.h"
 
 #define CLASS "multicore.task"
 
-static struct mcl_task *check_task(lua_State *L, int arg) {
+struct mcl_task *mcl_check_task(lua_State *L, int arg) {
     struct mcl_task **box = luaL_checkudata(L, arg, CLASS);
     luaL_argcheck(L, *box, arg, "the task has been collected");
     return *box;
@@ -36,14 +37,14 @@ void mcl_push_handle(lua_State *L, struct mcl_task *k) {
     lua_remove(L, -2);
 }
 
-/* join([timeout]) -> results | nil, "timeout" */
+/* join([timeout]) -> results | nil, "timeout" | nil, "cancelled" */
 static int task_join(lua_State *L) {
-    struct mcl_task *other = check_task(L, 1);
+    struct mcl_task *other = mcl_check_task(L, 1);
     uint64_t timeout = mcl_opt_timeout(L, 2);
     int n = mcl_join_results(L, mcl_self(L), other, timeout);
     if (n >= 0) return n;
     lua_pushnil(L);
-    lua_pushliteral(L, "timeout");
+    lua_pushstring(L, n == MCL_JOIN_TIMEOUT ? "timeout" : "cancelled");
     return 2;
 }
 
@@ -56,13 +57,13 @@ static const char *state_name(struct mcl_task *k) {
 }
 
 static int task_status(lua_State *L) {
-    lua_pushstring(L, state_name(check_task(L, 1)));
+    lua_pushstring(L, state_name(mcl_check_task(L, 1)));
     return 1;
 }
 
 /* interrupt([err]) -> whether the task will notice */
 static int task_interrupt(lua_State *L) {
-    struct mcl_task *other = check_task(L, 1);
+    struct mcl_task *other = mcl_check_task(L, 1);
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
         lua_pushliteral(L, "interrupted");
@@ -77,27 +78,31 @@ static int task_interrupt(lua_State *L) {
 }
 
 static int task_name(lua_State *L) {
-    struct mcl_task *k = check_task(L, 1);
+    struct mcl_task *k = mcl_check_task(L, 1);
     lua_pushstring(L, k->task ? mc_task_name(k->task) : "?");
     return 1;
 }
 
 static int task_tostring(lua_State *L) {
-    struct mcl_task *k = check_task(L, 1);
+    struct mcl_task *k = mcl_check_task(L, 1);
     lua_pushfstring(L, "task '%s' (%s)", k->task ? mc_task_name(k->task) : "?", state_name(k));
     return 1;
 }
 
 /* At the end of its block a task is joined; if the block ends by an error, interrupted first. */
 static int task_close(lua_State *L) {
-    struct mcl_task *other = check_task(L, 1);
+    struct mcl_task *other = mcl_check_task(L, 1);
     struct mcl_task *k = mcl_self(L);
     if (lua_isnoneornil(L, 2)) {
         lua_settop(L, 1);
         mcl_join_results(L, k, other, MC_FOREVER);
         return 0;
     }
-    if (other->destroyed || !other->task || k->cancelled || other == k) return 0;
+    if (other->destroyed || !other->task || other == k) return 0;
+    if (mcl_is_ending(k)) { /* it cannot wait */
+        mcl_tell_to_end(L, other);
+        return 0;
+    }
     lua_pushliteral(L, "interrupted");
     mcl_interrupt(L, other);
     mcl_check_can_suspend(L, k, "close of a task");
@@ -122,6 +127,8 @@ void mcl_open_handles(lua_State *L) {
     static const luaL_Reg methods[] = {{"join", task_join},
                                        {"status", task_status},
                                        {"interrupt", task_interrupt},
+                                       {"cancel", mcl_l_cancel},
+                                       {"abandon", mcl_l_abandon},
                                        {"name", task_name},
                                        {NULL, NULL}};
     static const luaL_Reg metamethods[] = {

@@ -43,6 +43,8 @@ struct mcl_host {
     unsigned char use_sigint; /* Ctrl-C is ours to handle */
     unsigned char exit_due;   /* a task called os.exit(code, true): for the main task to do */
     int exit_code;
+    unsigned timers;      /* tasks of deadline.c that are alive */
+    uint64_t timers_made; /* ever */
 
     mc_task *sigint_task;    /* parked until the signal handler unparks it; see sigint.c */
     unsigned char main_away; /* the main task is suspended, or lets others in */

@@ -12,6 +12,16 @@
 void mcl_open_handles(lua_State *L); /* makes the metatable */
 int mcl_l_spawn(lua_State *L);
 int mcl_l_self(lua_State *L);
+struct mcl_task *mcl_check_task(lua_State *L, int arg);
+
+/* cancel.c */
+int mcl_l_cancel(lua_State *L);
+int mcl_l_abandon(lua_State *L);
+/* By a task that is itself to end and cannot wait: another is cancelled, or interrupted if that cannot be. */
+void mcl_tell_to_end(lua_State *L, struct mcl_task *k);
+
+/* deadline.c */
+int mcl_l_with_deadline(lua_State *L);
 
 /* wait.c */
 int mcl_l_yield(lua_State *L);

@@ -6,6 +6,7 @@
  */
 #include <unistd.h>
 
+#include "deadline.h"
 #include "lib.h"
 #include "raise.h"
 
@@ -88,7 +89,9 @@ static int map_wait(lua_State *L) {
     struct mcl_task *w;
     for (lua_Integer i = 1; (w = worker(L, i)) != NULL; i++) {
         int top = lua_gettop(L);
-        mcl_join_results(L, mcl_self(L), w, MC_FOREVER); /* the worker itself fails for lack of memory only */
+        /* The worker itself fails for lack of memory only; but its function may cancel it. */
+        if (mcl_join_results(L, mcl_self(L), w, MC_FOREVER) == MCL_JOIN_CANCELLED)
+            return luaL_error(L, "map: '%s' was cancelled", mc_task_name(w->task));
         lua_settop(L, top);
     }
     return 0;
@@ -118,10 +121,14 @@ static int give_up(lua_State *L, struct mcl_task *k, struct map *m) {
     m->failed = 1;
     for (lua_Integer i = 1; (w = worker(L, i)) != NULL; i++) {
         if (w->ended) continue;
+        if (mcl_is_ending(k)) {
+            mcl_tell_to_end(L, w);
+            continue;
+        }
         lua_pushliteral(L, "interrupted");
         mcl_interrupt(L, w);
     }
-    while (!k->cancelled && in_frame(L, map_settle) != LUA_OK) lua_pop(L, 1);
+    while (!mcl_is_ending(k) && in_frame(L, map_settle) != LUA_OK) lua_pop(L, 1);
     return lua_error(L);
 }
 

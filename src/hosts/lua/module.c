@@ -16,12 +16,22 @@ void mcl_new_class(lua_State *L, const char *name, const luaL_Reg *methods, cons
     lua_pop(L, 1);
 }
 
-static const luaL_Reg functions[] = {
-    {"spawn", mcl_l_spawn},     {"self", mcl_l_self},         {"yield", mcl_l_yield},
-    {"sleep", mcl_l_sleep},     {"now", mcl_l_now},           {"wait", mcl_l_wait},
-    {"map", mcl_l_map},         {"channel", mcl_l_channel},   {"semaphore", mcl_l_semaphore},
-    {"scope", mcl_l_scope},     {"enable", mcl_l_enable},     {"stats", mcl_l_stats},
-    {"threads", mcl_l_threads}, {"on_error", mcl_l_on_error}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn", mcl_l_spawn},
+                                     {"self", mcl_l_self},
+                                     {"yield", mcl_l_yield},
+                                     {"sleep", mcl_l_sleep},
+                                     {"now", mcl_l_now},
+                                     {"wait", mcl_l_wait},
+                                     {"map", mcl_l_map},
+                                     {"channel", mcl_l_channel},
+                                     {"semaphore", mcl_l_semaphore},
+                                     {"scope", mcl_l_scope},
+                                     {"enable", mcl_l_enable},
+                                     {"stats", mcl_l_stats},
+                                     {"threads", mcl_l_threads},
+                                     {"on_error", mcl_l_on_error},
+                                     {"with_deadline", mcl_l_with_deadline},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_multicore(lua_State *L) {
     luaL_checkversion(L);

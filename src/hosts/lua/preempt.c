@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "raise.h"
 #include "sigint.h"
 
@@ -81,7 +82,7 @@ static struct mcl_frame *beside(struct mcl_task *k, struct mcl_frame *f) {
 }
 
 void mcl_preempt_hook_now(struct mcl_task *k) {
-    if (k->hook_busy || k->cancelled) return; /* whoever is busy polls afterwards */
+    if (k->hook_busy || mcl_is_ending(k)) return; /* whoever is busy polls afterwards */
     for (struct mcl_frame *f = k->frame; f; f = beside(k, f))
         if (!f->hooked || k->grace < 2) replace_hook(f, 1);
 }
@@ -142,14 +143,14 @@ static void preempt_hook(lua_State *L, lua_Debug *ar) {
 }
 
 int mcl_wants_poll(struct mcl_task *k) {
-    return k->cancelled || __atomic_load_n(&k->host->attention, __ATOMIC_RELAXED);
+    return mcl_is_ending(k) || __atomic_load_n(&k->host->attention, __ATOMIC_RELAXED);
 }
 
 void mcl_preempt_grace(struct mcl_task *k) { k->grace = 1; }
 
 void mcl_poll(lua_State *L, struct mcl_task *k) {
     k->grace = 0;
-    if (k->cancelled) mcl_raise(L, k, MC_ECANCELED, "checkpoint");
+    if (mcl_is_ending(k)) mcl_raise_end(L, k, "checkpoint");
     if (mcl_in_finaliser(k->host)) {
         /* Not here; but as soon as the code below the finaliser runs again. The innermost state, where
          * this may have been called from the hook, would only call again at once. */
@@ -178,12 +179,21 @@ void mcl_preempt_unwatched(struct mcl_task *k) {
     k->hook_busy = 0;
 }
 
+/* After how many instructions the n-th error follows. Ever sooner: the first leave room for cleaning up. Then
+ * one at once, which gets out of a loop around pcall, and room again; two, out of a loop in a loop; and so
+ * on. */
+static int patience(unsigned n) {
+    static const int counts[] = {100000, 10000, 1000, 100, 10};
+    if (n < 5) return counts[n];
+    unsigned depth = 1;
+    for (n -= 5; n > depth; depth++) n -= depth + 1;
+    return n == depth ? counts[0] : 1;
+}
+
 void mcl_preempt_insist(struct mcl_task *k) {
-    /* Ever sooner: the first errors leave room for cleaning up, the last get through any loop. */
-    static const int counts[] = {100000, 10000, 1000, 100, 10, 1};
-    unsigned i = k->cancel_count < 5 ? k->cancel_count++ : 5;
+    int count = patience(k->cancel_count++);
     k->hook_busy = 1;
-    for (struct mcl_frame *f = k->frame; f; f = f->up) replace_hook(f, counts[i]);
+    for (struct mcl_frame *f = k->frame; f; f = f->up) replace_hook(f, count);
     k->hook_busy = 0;
 }
 

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <math.h>
 
+#include "deadline.h"
 #include "host.h"
 #include "lib.h"
 #include "preempt.h"
@@ -16,7 +17,10 @@ char mcl_payload_wake[1];
 mc_status mcl_interrupt(lua_State *L, struct mcl_task *k) {
     int ref = luaL_ref(L, LUA_REGISTRYINDEX);
     mc_status status = mc_task_interrupt(k->task, (void *)(intptr_t)ref);
-    if (status != MC_OK) luaL_unref(L, LUA_REGISTRYINDEX, ref);
+    if (status != MC_OK)
+        luaL_unref(L, LUA_REGISTRYINDEX, ref);
+    else
+        k->interrupt_ref = ref;
     return status;
 }
 
@@ -24,19 +28,24 @@ void mcl_forget_interrupt(struct mcl_task *k) {
     void *payload;
     if (mc_task_take_interrupt(k->task, &payload) == MC_OK && payload != mcl_payload_wake)
         luaL_unref(k->L, LUA_REGISTRYINDEX, (int)(intptr_t)payload);
+    k->interrupt_ref = 0;
 }
 
 static int raise_interrupt(lua_State *L, struct mcl_task *k, const char *what) {
     struct mcl_host *h = k->host;
     void *payload = NULL;
-    mc_status status = mc_task_take_interrupt(k->task, &payload);
+    /* While a deadline has passed it stays pending; see deadline.c. */
+    mc_status status = k->expired ? MC_EAGAIN : mc_task_take_interrupt(k->task, &payload);
+    if (status == MC_OK) k->interrupt_ref = 0;
     if (k == h->main && h->exit_due) mcl_exit_now(L, h);
     if (k == h->main && __atomic_exchange_n(&h->sigint, 0, __ATOMIC_ACQ_REL)) {
         if (status == MC_OK && payload != mcl_payload_wake)
             luaL_unref(L, LUA_REGISTRYINDEX, (int)(intptr_t)payload);
         payload = mcl_payload_wake; /* Ctrl-C outranks */
+        mcl_deadline_outranked(k);
     }
     if (payload == mcl_payload_wake) return luaL_error(L, "interrupted!");
+    if (k->expired) return mcl_raise_end(L, k, what);
     if (status != MC_OK) return luaL_error(L, "%s: %s", what, mc_status_message(MC_EINTR));
     int ref = (int)(intptr_t)payload;
     luaL_checkstack(L, 2, "interrupt");
@@ -54,14 +63,15 @@ int mcl_raise(lua_State *L, struct mcl_task *k, mc_status status, const char *wh
         case MC_ESHUTDOWN:
             k->cancelled = 1;
             mcl_preempt_insist(k);
-            return luaL_error(L, "%s: cancelled, the Lua state is being closed", what);
+            return luaL_error(L, "%s: cancelled%s", what,
+                              k->host->closing ? ", the Lua state is being closed" : "");
         case MC_EPERM: return luaL_error(L, "%s: cannot suspend here; leave the atomic scope first", what);
         default: return luaL_error(L, "%s: %s (%s)", what, mc_status_message(status), mc_status_name(status));
     }
 }
 
 void mcl_check_can_suspend(lua_State *L, struct mcl_task *k, const char *what) {
-    if (k->cancelled) mcl_raise(L, k, MC_ECANCELED, what);
+    if (mcl_is_ending(k)) mcl_raise_end(L, k, what);
     if (mcl_in_finaliser(k->host))
         luaL_error(L, "%s: cannot suspend inside a finaliser (__gc); spawn a task there instead", what);
 }

@@ -27,10 +27,11 @@ int mcl_l_stats(lua_State *L) {
     struct mcl_host *h = mcl_self(L)->host;
     mc_stats stats = MC_STATS_INIT;
     mc_runtime_stats(h->runtime, &stats);
-    uint64_t own = h->sigint_task ? 1 : 0; /* the task that waits for Ctrl-C is not the script's */
+    uint64_t own =
+        h->sigint_task ? 1 : 0; /* these are not the script's: the task that waits for Ctrl-C, timers */
     lua_createtable(L, 0, 9);
-    set_count(L, "tasks_alive", stats.tasks_alive - own);
-    set_count(L, "tasks_spawned", stats.tasks_spawned - own);
+    set_count(L, "tasks_alive", stats.tasks_alive - own - h->timers);
+    set_count(L, "tasks_spawned", stats.tasks_spawned - own - h->timers_made);
     set_count(L, "sections", stats.sections);
     set_count(L, "sections_inline", stats.sections_inline);
     set_count(L, "handoffs", stats.handoffs);
@@ -82,6 +83,7 @@ int mcl_l_threads(lua_State *L) {
         return luaL_error(L,
                           "threads: %d tasks are alive; set this in the main task before the first mc.spawn",
                           (int)h->alive);
+    if (k->deadline) return luaL_error(L, "threads: not inside mc.with_deadline");
     /* The native function that called back would end its section in a runtime that is gone. */
     if ((mc_leave)() == MC_OK) {
         (mc_enter)();

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "host.h"
 #include "preempt.h"
 #include "raise.h"
 #include "sigint.h"
+#include "waiter.h"
 
 /* ---- ownership ---- */
 
@@ -53,6 +55,10 @@ static void on_destroy(void *data) {
     struct mcl_task *k = data;
     lua_State *S = k->host->service;
     k->ended = k->destroyed = 1;
+    if (mcl_current() == k) mcl_set_current(NULL); /* abandoned, at the acquire of a section */
+    mcl_line_forget(k);
+    mcl_deadline_drop_all(k);
+    if (k->interrupt_ref) luaL_unref(S, LUA_REGISTRYINDEX, k->interrupt_ref);
     if (k->main_joins) mc_task_unpark(k->host->main->task);
     lua_pushnil(S); /* assigning nil to a field allocates nothing */
     set_anchor(S, k);
@@ -94,7 +100,7 @@ static void run_task(void *arg) {
 struct mcl_task *mcl_spawn(lua_State *L, int nargs, const char *name, uint64_t stack, const char *what) {
     struct mcl_task *self = mcl_self(L);
     struct mcl_host *h = self->host;
-    if (self->cancelled) mcl_raise(L, self, MC_ECANCELED, what);
+    if (mcl_is_ending(self)) mcl_raise_end(L, self, what);
     if (mcl_wants_poll(self)) mcl_poll(L, self); /* a loop of spawns is in its grace all the time */
     luaL_checkstack(L, 6, what);
     if (h->alive == 0) mcl_sigint_arm(h);
@@ -181,7 +187,6 @@ int mcl_result_is_there(struct mcl_task *k) {
 
 static int raise_result(lua_State *L, struct mcl_task *other) {
     lua_State *L1 = other->L;
-    if (!other->failed) return luaL_error(L, "task '%s' was cancelled", mc_task_name(other->task));
     if (!lua_checkstack(L1, 1)) return luaL_error(L, "join: out of memory");
     lua_pushvalue(L1, 2);
     lua_xmove(L1, L, 1);
@@ -197,16 +202,19 @@ int mcl_join_results(lua_State *L, struct mcl_task *k, struct mcl_task *other, u
     if (!other->destroyed) {
         mcl_check_can_suspend(L, k, "join");
         mc_status status = mcl_join(k, other, timeout);
-        if (status == MC_ETIMEDOUT) return -1;
+        if (status == MC_ETIMEDOUT) return MCL_JOIN_TIMEOUT;
         if (status == MC_EDEADLK)
             return luaL_error(L, "join: a task cannot wait for itself ('%s')", mc_task_name(other->task));
         if (status != MC_OK) return mcl_raise(L, k, status, "join");
     }
     other->observed = 1;
+    /* An error of its own is one, but not that by which it was told to end. */
+    if (mc_task_result(other->task) == MC_ECANCELED && (other->cancelled || !other->failed))
+        return MCL_JOIN_CANCELLED;
     if (other->top && !mcl_result_is_there(other))
         return luaL_error(L, "join: what '%s' ended with is gone; its lua_State was resumed or closed",
                           mc_task_name(other->task));
-    if (other->failed || mc_task_result(other->task) == MC_ECANCELED) return raise_result(L, other);
+    if (other->failed) return raise_result(L, other);
     lua_State *L1 = other->L;
     int n = other->top ? other->top - 1 : 0; /* 0: no function of ours ran, the thread was attached */
     if (!lua_checkstack(L, n) || !lua_checkstack(L1, n)) return luaL_error(L, "join: too many results");

@@ -15,6 +15,8 @@
 #include "multicore/multicore.h"
 
 struct mcl_host;
+struct mcl_deadline;
+struct mcl_waiter;
 
 /* One lua_State that is being run by a task: its own, or a coroutine resumed inside it. Lives on the C
  * stack of the resume. While `hooked`, the state's hook is replaced and the fields hold the original. */
@@ -35,13 +37,16 @@ struct mcl_task {
     volatile sig_atomic_t hook_busy;  /* the signal handler must leave the hooks alone */
     volatile sig_atomic_t grace;      /* see mcl_preempt_grace: 1, then a count of the hook's calls */
     struct mcl_task *prev, *next;
-    unsigned refs;         /* the runtime's, and one per handle */
-    unsigned handles;      /* userdata that name this task */
-    int nargs;             /* of its function, before it starts */
-    int top;               /* of L once it has ended: the message handler, then results or an error */
-    unsigned cancel_count; /* errors raised because of cancellation */
-    char *traceback;       /* of the error it ended with; malloc */
-    unsigned main_joins;   /* the main task waits for this one, and is to be unparked */
+    unsigned refs;             /* the runtime's, and one per handle */
+    unsigned handles;          /* userdata that name this task */
+    int nargs;                 /* of its function, before it starts */
+    int top;                   /* of L once it has ended: the message handler, then results or an error */
+    unsigned cancel_count;     /* errors raised because it, or a function in it, is to end */
+    int interrupt_ref;         /* the error of a pending interrupt, in the registry; 0: none */
+    struct mcl_waiter *waiter; /* its place in a line */
+    struct mcl_deadline *deadline, *expired; /* the innermost; the outermost whose time is over */
+    char *traceback;                         /* of the error it ended with; malloc */
+    unsigned main_joins;                     /* the main task waits for this one, and is to be unparked */
     unsigned char ended, failed, cancelled;
     unsigned char destroyed; /* the runtime has done with it */
     unsigned char way_due;   /* at its next poll it lets the others run, not only if a slice is over */
@@ -82,7 +87,9 @@ void mcl_task_unref(struct mcl_task *k);
 int mcl_result_is_there(struct mcl_task *k);
 
 /* Waits for a task on behalf of `k` and leaves its results on the stack of L, or raises its error.
- * Returns the number of results; -1 when the time is over. */
+ * Returns the number of results, or one of these. */
+#define MCL_JOIN_TIMEOUT (-1)
+#define MCL_JOIN_CANCELLED (-2)
 int mcl_join_results(lua_State *L, struct mcl_task *k, struct mcl_task *other, uint64_t timeout);
 
 /* Reports the error of a task that nobody joined, on L, through the handler. Raises nothing. */

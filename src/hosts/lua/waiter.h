@@ -12,9 +12,12 @@
 
 #include "task.h"
 
+struct mcl_line;
+
 enum mcl_done { MCL_WAITING = 0, MCL_SERVED = 1, MCL_CLOSED = 2 };
 
 struct mcl_waiter {
+    struct mcl_line *line;
     struct mcl_waiter *prev, *next;
     struct mcl_task *task;
     lua_State *L; /* whose top takes or holds the value */
@@ -25,7 +28,10 @@ struct mcl_line {
     struct mcl_waiter *first, *last;
 };
 
-/* Takes the first out of the line and wakes it. */
+/* A task that was abandoned stands in no line any more. */
+void mcl_line_forget(struct mcl_task *k);
+
+/* The first that has not been abandoned. Takes it out of the line and wakes it. */
 struct mcl_waiter *mcl_line_first(struct mcl_line *line);
 void mcl_line_serve(struct mcl_line *line, enum mcl_done how);
 
