@@ -261,7 +261,8 @@ mc_status mc_task_take_interrupt(mc_task *task, void **payload); /* needs the ba
  *
  * MC_CANCEL_SAFE: a task that has not started ends unrun. Any other is told, by MC_ECANCELED from what
  * suspends it, now and ever after, and from its checkpoints; in a section, whose `unblock` is called, by the
- * checkpoint after it. MC_EBUSY, and nothing changes: it is in a section without `unblock`.
+ * checkpoint after it. MC_EBUSY, and nothing changes: it is in a section without `unblock` (one that is
+ * inline counts as computing).
  *
  * MC_CANCEL_ABANDON: joiners see the end at once and the task never runs on: a suspended one is dropped, one
  * that computes leaves at its next checkpoint, suspension or acquire, one in a section (its `unblock` is
