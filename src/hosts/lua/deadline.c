@@ -2,7 +2,7 @@
  *
  * A task of the library's own sleeps until then and interrupts the one that runs the function. The interrupt
  * stays pending until with_deadline is left, so that whatever waits or releases in between returns at once.
- * Rejected: one such task for all deadlines, with a sorted list (a spawn costs about a microsecond).
+ * Rejected: one such task for all deadlines, with a sorted list: a spawn is cheap.
  * SPDX-License-Identifier: BSL-1.0
  */
 #include "deadline.h"
