@@ -7,7 +7,7 @@
 #include <mruby/data.h>
 #include <mruby/error.h>
 #include <mruby/string.h>
-#include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -99,6 +99,18 @@ static mrb_value n_hold(mrb_state *mrb, mrb_value self) {
     return text;
 }
 
+/* resume { }: in a fiber that only the running context refers to */
+static mrb_value n_resume(mrb_state *mrb, mrb_value self) {
+    (void)self;
+    mrb_value block;
+    mrb_get_args(mrb, "&!", &block);
+    int arena = mrb_gc_arena_save(mrb);
+    mrb_value class = mrb_obj_value(mrb_class_get(mrb, "Fiber"));
+    mrb_value fiber = mrb_funcall_with_block(mrb, class, mrb_intern_lit(mrb, "new"), 0, NULL, block);
+    mrb_gc_arena_restore(mrb, arena);
+    return mrb_fiber_resume(mrb, fiber, 0, NULL);
+}
+
 /* ---- gates: counting semaphores that a section waits for ---- */
 
 struct gate {
@@ -144,6 +156,30 @@ static mrb_value gate_pass(mrb_state *mrb, mrb_value self) {
     return self;
 }
 
+void native_open_gate(void *gate) { sem_post(&((struct gate *)gate)->sem); }
+
+static int users(void *gate) { return __atomic_load_n(&((struct gate *)gate)->users, __ATOMIC_SEQ_CST); }
+
+void native_await_user(void *gate) {
+    while (!users(gate)) sched_yield();
+}
+
+void native_await_no_user(void *gate) {
+    while (users(gate)) sched_yield();
+}
+
+/* pass_with_exception: the same while an exception that nothing else refers to is pending; its text */
+static mrb_value gate_pass_with_exception(mrb_state *mrb, mrb_value self) {
+    int arena = mrb_gc_arena_save(mrb);
+    mrb_value text = mrb_str_new_lit(mrb, "pending");
+    mrb->exc = mrb_obj_ptr(mrb_exc_new_str(mrb, E_INDEX_ERROR, text));
+    mrb_gc_arena_restore(mrb, arena);
+    gate_pass(mrb, self);
+    mrb_value exception = mrb_obj_value(mrb->exc);
+    mrb->exc = NULL;
+    return mrb_inspect(mrb, exception);
+}
+
 /* ---- handles, whose finaliser opens a section ---- */
 
 static int in_finaliser, entered; /* with the baton */
@@ -182,6 +218,7 @@ void native_define(mrb_state *mrb) {
     mrb_define_module_function(mrb, native, "call_back", n_call_back, MRB_ARGS_REQ(1) | MRB_ARGS_BLOCK());
     mrb_define_module_function(mrb, native, "sort", n_sort, MRB_ARGS_REQ(1) | MRB_ARGS_BLOCK());
     mrb_define_module_function(mrb, native, "hold", n_hold, MRB_ARGS_REQ(1) | MRB_ARGS_BLOCK());
+    mrb_define_module_function(mrb, native, "resume", n_resume, MRB_ARGS_BLOCK());
     mrb_define_module_function(mrb, native, "look", n_look, MRB_ARGS_NONE());
     mrb_define_module_function(mrb, native, "entered", n_entered, MRB_ARGS_NONE());
 
@@ -189,6 +226,7 @@ void native_define(mrb_state *mrb) {
     mrb_define_class_method(mrb, gate, "new", gate_new, MRB_ARGS_NONE());
     mrb_define_method(mrb, gate, "open", gate_open, MRB_ARGS_NONE());
     mrb_define_method(mrb, gate, "pass", gate_pass, MRB_ARGS_NONE());
+    mrb_define_method(mrb, gate, "pass_with_exception", gate_pass_with_exception, MRB_ARGS_NONE());
 
     struct RClass *handle = mrb_define_class_under(mrb, native, "Handle", mrb->object_class);
     mrb_define_class_method(mrb, handle, "new", handle_new, MRB_ARGS_NONE());

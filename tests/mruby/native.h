@@ -12,6 +12,11 @@ extern "C" {
 
 void native_define(mrb_state *mrb);
 
+/* Of a Native::Gate, by its data; any thread. */
+void native_open_gate(void *gate);
+void native_await_user(void *gate);
+void native_await_no_user(void *gate);
+
 #ifdef __cplusplus
 }
 #endif

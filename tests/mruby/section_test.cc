@@ -1,0 +1,96 @@
+// Sections of native functions, and where there must be none.
+// SPDX-License-Identifier: BSL-1.0
+#include "mruby_test.h"
+
+namespace {
+
+using mrbtest::State;
+
+class Section : public ::testing::TestWithParam<uint32_t> {
+protected:
+    State state{GetParam()};
+};
+
+// Only if others run meanwhile does the gate ever open.
+TEST_P(Section, LetsOthersRun) {
+    EXPECT_EQ("true", state.run(R"(
+        gate = Native::Gate.new
+        thread = nil
+        Multicore.spawn { thread = Native.thread; gate.open }
+        gate.pass
+        thread != Native.thread)"));
+    EXPECT_GT(state.stats().handoffs, 0u);
+}
+
+TEST_P(Section, ManyAtOnce) {
+    EXPECT_EQ("10", state.run(R"(
+        gates = Array.new(10) { Native::Gate.new }
+        tasks = gates.map { |gate| Multicore.spawn { gate.pass; 1 } }
+        Multicore.spawn { gates.reverse.each(&:open) }
+        tasks.inject(0) { |sum, task| sum + task.value })"));
+    EXPECT_GE(state.stats().threads_peak, 10u);
+}
+
+// Wherever the collector is, between two steps.
+TEST_P(Section, LetsOthersRunWhateverTheCollectorDoes) {
+    for (const char* mode : {"true", "false"}) {
+        EXPECT_EQ("200", state.run("GC.generational_mode = " + std::string(mode) + R"(
+            GC.interval_ratio = 110
+            keep = Array.new(20_000) { |i| i.to_s }
+            200.times do |n|
+                gate = Native::Gate.new
+                Multicore.spawn { gate.open }
+                (n * 37 % 1500).times { |i| keep[i] = i.to_s }
+                gate.pass
+            end)"));
+    }
+}
+
+TEST_P(Section, KeepsAPendingException) {
+    EXPECT_EQ("pending (IndexError) fine", state.run(R"(
+        gate = Native::Gate.new
+        other = Multicore.spawn do
+            GC.start
+            fine = begin; raise "x"; rescue; "fine"; end
+            Array.new(3000) { |i| "garbage #{i}" }
+            gate.open
+            fine
+        end
+        gate.pass_with_exception + " " + other.value)"));
+}
+
+TEST_P(Section, OfAFinaliserKeepsTheInterpreter) {
+    EXPECT_EQ("0", state.run(R"(
+        done = false
+        other = Multicore.spawn { until done; Native.look; Multicore.pass; end }
+        3.times do
+            5.times { Native::Handle.new; Multicore.pass }
+            GC.start
+        end
+        GC.generational_mode = false
+        5.times { Native::Handle.new }
+        4000.times { |i| i.to_s; Multicore.pass if i % 100 == 0 }
+        GC.start
+        done = true
+        other.join
+        Native.entered)"));
+}
+
+TEST_P(Section, WithinEachObjectKeepsTheInterpreter) {
+    EXPECT_EQ("[0, \"Multicore.pass: not inside ObjectSpace.each_object; collect the objects first\"]",
+              state.run(R"(
+        count = 0
+        done = false
+        other = Multicore.spawn { until done; count += 1; Multicore.pass; end }
+        Multicore.pass
+        entered = 0
+        ObjectSpace.each_object(Module) { before = count; Native.section(100); entered += count - before }
+        error = begin; ObjectSpace.each_object(Module) { Multicore.pass }; rescue Multicore::Error => e; e.message; end
+        done = true
+        other.join
+        [entered, error].inspect)"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Way, Section, mrbtest::kWays, mrbtest::way_name);
+
+}  // namespace
