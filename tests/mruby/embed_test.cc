@@ -81,7 +81,7 @@ TEST_P(Embed, CloseCancelsWhatWaits) {
     EXPECT_EQ(MC_OK, mc_mruby_close(state, MC_FOREVER));
     EXPECT_EQ("[:still, :ensured]", state.run("$log.inspect"));
     EXPECT_EQ("task 1 was cancelled", state.run("begin; $waiting.join; rescue Exception => e; e.class == "
-                                                 "Multicore::Cancelled ? 'task 1 was cancelled' : e; end"));
+                                                "Multicore::Cancelled ? 'task 1 was cancelled' : e; end"));
 }
 
 // Dropped in the midst of everything: their stacks are not unwound, their closures go on.
@@ -106,7 +106,7 @@ TEST_P(Embed, ASectionMayOutliveTheState) {
     mrb_state* mrb = mrb_open();
     native_define(mrb);
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
-    options.misuse = [](void*, const mc_misuse*) {}; // tells the number of stragglers
+    options.misuse = [](void*, const mc_misuse*) {};  // tells the number of stragglers
     ASSERT_EQ(MC_OK, mc_mruby_open(mrb, &options, GetParam()));
     void* const gate = DATA_PTR(mrb_load_string(mrb, R"(
         $gate = Native::Gate.new

@@ -47,8 +47,7 @@ TEST_P(Task, JoinHasATimeout) {
     EXPECT_EQ("join: seconds must not be negative (ArgumentError)",
               state.run("Multicore.spawn { Multicore.sleep 0.01 }.join(-1)"));
     EXPECT_EQ("Multicore.sleep: seconds must be a number (TypeError)", state.run("Multicore.sleep '1'"));
-    EXPECT_EQ("join: a task cannot wait for itself (Multicore::Error)",
-              state.run("Multicore.current.join"));
+    EXPECT_EQ("join: a task cannot wait for itself (Multicore::Error)", state.run("Multicore.current.join"));
 }
 
 TEST_P(Task, ItsExceptionIsRaisedWhereItIsJoined) {
@@ -62,7 +61,7 @@ TEST_P(Task, ItsExceptionIsRaisedWhereItIsJoined) {
 
 TEST_P(Task, CannotLeaveItsBlockIntoAnother) {
     EXPECT_EQ("[LocalJumpError, LocalJumpError, FiberError, FiberError, 7]", state.run(R"(
-        def returning; Multicore.spawn { return 1 }.join; end
+        def returning; Multicore.spawn { [1].each { return 1 } }.join; end
         def error; yield; rescue LocalJumpError, FiberError => e; e.class; end
         here = Fiber.current
         [error { returning },

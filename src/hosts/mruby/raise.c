@@ -36,8 +36,7 @@ void mcr_check(mrb_state *mrb, struct mcr_task *self, mc_status status, const ch
             mc_task_take_interrupt(self->task, &payload);
             mrb_raisef(mrb, h->interrupted, "%s: interrupted", what);
         case MC_ECANCELED:
-        case MC_ESHUTDOWN:
-            mrb_raisef(mrb, h->cancelled, "%s: cancelled, the runtime is being closed", what);
+        case MC_ESHUTDOWN: mrb_raisef(mrb, h->cancelled, "%s: cancelled, the runtime is being closed", what);
         case MC_EDEADLK: mrb_raisef(mrb, h->error, "%s: a task cannot wait for itself", what);
         case MC_EPERM:
             mrb_raisef(mrb, h->error, "%s: nothing may wait here; leave the atomic scope or the hook", what);

@@ -43,6 +43,8 @@ mrb_value mcr_registers_adopt(mrb_state *mrb, struct mcr_registers *r) {
         fiber->cxt = root;
         root->fib = fiber;
     }
+    /* mruby leaves it at CREATED, and then a resume by another task goes wrong half-way. */
+    if (root->status == MRB_FIBER_CREATED) root->status = MRB_FIBER_RUNNING;
     r->root = root;
     return keep(mrb, r, root->fib);
 }

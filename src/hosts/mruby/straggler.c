@@ -28,8 +28,8 @@ static void keep_memory(mrb_state *mrb) {
     keeper->ud = mrb->allocf_ud;
     keeper->mrb = mrb;
     keeper->next = __atomic_load_n(&keepers, __ATOMIC_RELAXED); /* nobody reads what it points to */
-    while (!__atomic_compare_exchange_n(&keepers, &keeper->next, keeper, 0, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
+    while (
+        !__atomic_compare_exchange_n(&keepers, &keeper->next, keeper, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         continue;
     mrb->allocf = keeping_alloc;
     mrb->allocf_ud = keeper;

@@ -43,7 +43,9 @@ struct mcr_task *mcr_task_get(mrb_state *mrb, mrb_value object) {
 
 mrb_value mcr_task_object(const struct mcr_task *k) { return ARY_PTR(k->box)[MCR_OBJECT]; }
 
-struct mcr_task *mcr_task_of_box(const struct RArray *box) { return DATA_PTR(ARY_PTR(box)[MCR_OBJECT]); }
+struct mcr_task *mcr_task_of_box(const struct RArray *box) {
+    return DATA_PTR(ARY_PTR(box)[MCR_OBJECT]);
+}
 
 static struct mcr_task *new_record(struct mcr_host *h) {
     mrb_state *mrb = h->mrb;
