@@ -7,22 +7,38 @@
 
 #include "task.h"
 
+/* Of one state. All of it stays reachable, so that leak checkers see that it is kept on purpose. */
 struct keeper {
     mrb_allocf alloc;
     void *ud;
     mrb_state *mrb;
+    void **blocks; /* that mrb_close has freed */
+    size_t count, room;
     struct keeper *next;
 };
 
-static struct keeper *keepers; /* for leak checkers: this memory is kept on purpose */
+static struct keeper *keepers;
+
+static void keep_block(struct keeper *keeper, void *block) {
+    if (keeper->count == keeper->room) {
+        size_t room = keeper->room ? 2 * keeper->room : 1024;
+        void **blocks = realloc(keeper->blocks, room * sizeof *blocks);
+        if (!blocks) return; /* kept all the same */
+        keeper->blocks = blocks;
+        keeper->room = room;
+    }
+    keeper->blocks[keeper->count++] = block;
+}
 
 static void *keeping_alloc(mrb_state *mrb, void *block, size_t size, void *ud) {
     struct keeper *keeper = ud;
-    return size ? keeper->alloc(mrb, block, size, keeper->ud) : NULL;
+    if (size) return keeper->alloc(mrb, block, size, keeper->ud);
+    if (block) keep_block(keeper, block);
+    return NULL;
 }
 
 static void keep_memory(mrb_state *mrb) {
-    struct keeper *keeper = malloc(sizeof *keeper);
+    struct keeper *keeper = calloc(1, sizeof *keeper);
     if (!keeper) abort();
     keeper->alloc = mrb->allocf;
     keeper->ud = mrb->allocf_ud;
