@@ -110,7 +110,7 @@ TEST_P(Embed, ASectionMayOutliveTheState) {
     ASSERT_EQ(MC_OK, mc_mruby_open(mrb, &options, GetParam()));
     void* const gate = DATA_PTR(mrb_load_string(mrb, R"(
         $gate = Native::Gate.new
-        Multicore.spawn($gate) { |gate| gate.pass; raise "never" }
+        Multicore.spawn($gate) { |gate| gate.pass("x" * 100_000); raise "never" }
         Multicore.sleep 0
         $gate)"));
     native_await_user(gate);

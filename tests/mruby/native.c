@@ -145,12 +145,17 @@ static mrb_value gate_open(mrb_state *mrb, mrb_value self) {
     return self;
 }
 
-/* pass: waits in a section */
+/* pass(text = ""): waits in a section, and then reads the text, all of 'x', there */
 static mrb_value gate_pass(mrb_state *mrb, mrb_value self) {
     struct gate *gate = mrb_data_get_ptr(mrb, self, &gate_type);
+    const char *text = "";
+    mrb_int size = 0;
+    mrb_get_args(mrb, "|s", &text, &size);
     mc_release();
     __atomic_add_fetch(&gate->users, 1, __ATOMIC_SEQ_CST);
     while (sem_wait(&gate->sem) != 0 && errno == EINTR) continue;
+    for (mrb_int i = 0; i < size; i++)
+        if (text[i] != 'x') abort();
     __atomic_sub_fetch(&gate->users, 1, __ATOMIC_SEQ_CST);
     mc_acquire();
     return self;
@@ -225,7 +230,7 @@ void native_define(mrb_state *mrb) {
     struct RClass *gate = mrb_define_class_under(mrb, native, "Gate", mrb->object_class);
     mrb_define_class_method(mrb, gate, "new", gate_new, MRB_ARGS_NONE());
     mrb_define_method(mrb, gate, "open", gate_open, MRB_ARGS_NONE());
-    mrb_define_method(mrb, gate, "pass", gate_pass, MRB_ARGS_NONE());
+    mrb_define_method(mrb, gate, "pass", gate_pass, MRB_ARGS_OPT(1));
     mrb_define_method(mrb, gate, "pass_with_exception", gate_pass_with_exception, MRB_ARGS_NONE());
 
     struct RClass *handle = mrb_define_class_under(mrb, native, "Handle", mrb->object_class);
