@@ -120,6 +120,39 @@ TEST_P(Embed, ASectionMayOutliveTheState) {
     native_await_no_user(gate);
 }
 
+TEST_P(Embed, AnAbandonedTaskNeverGoesOn) {
+    State state(GetParam());
+    static mc_task* task;
+    mrb_define_method(
+        state, static_cast<mrb_state*>(state)->kernel_module, "remember_task",
+        [](mrb_state*, mrb_value self) {
+            task = mc_task_ref(mc_task_current());
+            return self;
+        },
+        MRB_ARGS_NONE());
+    state.run(R"(
+        $gate = Native::Gate.new
+        $count = 0
+        $closure = nil
+        $task = Multicore.spawn do
+            mine = 0
+            $closure = -> { mine += 1 }
+            begin; remember_task; $gate.pass("x" * 1000); $count += 1; ensure; $count += 1; end
+        end
+        Multicore.sleep 0)");
+    EXPECT_EQ(MC_OK, mc_task_cancel(task, MC_CANCEL_ABANDON));
+    EXPECT_EQ("[true, false]", state.run(R"(
+        cancelled = begin; $task.join; rescue Multicore::Cancelled; true; end
+        GC.start
+        $gate.open
+        [cancelled, $task.alive?].inspect)"));
+    mc_task_unref(task);
+    EXPECT_EQ("[0, 1, 40]", state.run(R"(
+        sum = 0
+        10.times { sum += Multicore.spawn { Native.section(100); GC.start; 4 }.value }
+        [$count, $closure.call, sum].inspect)"));
+}
+
 TEST_P(Embed, OtherThreadsRunScripts) {
     if (GetParam() != MC_WAY_LEND) GTEST_SKIP() << "only the home thread may";
     State state(GetParam());

@@ -90,6 +90,7 @@ void mcr_task_destroyed(void *task) {
     struct mcr_task *k = task;
     struct mcr_host *h = k->host;
     mrb_state *mrb = h->mrb;
+    if (h->current == k) h->current = NULL; /* abandoned in a section that nobody took */
     struct RArray *anchors = RARRAY(h->anchors);
     struct RArray *last = RARRAY(ARY_PTR(anchors)[ARY_LEN(anchors) - 1]);
     mcr_task_of_box(last)->anchor = k->anchor;
