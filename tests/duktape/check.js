@@ -1,0 +1,30 @@
+// What the scripts check with.
+// SPDX-License-Identifier: BSL-1.0
+function equal(found, expected, what) {
+    if (found !== expected) throw new Error((what || 'value') + ': ' + found + ' instead of ' + expected);
+}
+
+function caught(f) {
+    try {
+        f();
+    } catch (e) {
+        return e;
+    }
+    throw new Error('nothing was thrown by ' + f);
+}
+
+// What native.work(seed, rounds) gives.
+function mix(seed, rounds) {
+    for (var i = 0; i < rounds; i++) seed = (seed * 1103 + 12345) % 0x100000;
+    return seed;
+}
+
+function range(n) {
+    var list = [];
+    for (var i = 0; i < n; i++) list.push(i);
+    return list;
+}
+
+function joinAll(tasks) {
+    return tasks.map(function (task) { return task.join(); });
+}

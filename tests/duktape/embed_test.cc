@@ -1,0 +1,283 @@
+// Programs that own their heap: multicore/duktape.h, in C++.
+// SPDX-License-Identifier: BSL-1.0
+#include <thread>
+
+#include "heap.h"
+#include "multicore/extension.h"
+
+namespace {
+
+TEST(DuktapeEmbed, OpensAndCloses) {
+    Heap heap;
+    EXPECT_EQ(duk_get_top(heap.js), 0);
+    EXPECT_EQ(duk_get_top(heap.root), 0);
+    EXPECT_NE(mc_duktape_runtime(heap.js), nullptr);
+    EXPECT_EQ(mc_duktape_runtime(heap.root), mc_duktape_runtime(heap.js));
+    EXPECT_EQ(heap.run("multicore.spawn(function () { return 'ran' }).join()"), "ran");
+}
+
+mc_status seen_status;
+duk_ret_t open_here(duk_context* ctx) {
+    duk_context* js = nullptr;
+    seen_status = mc_duktape_open(ctx, nullptr, MC_WAY_LEND, &js);
+    return 0;
+}
+duk_ret_t close_here(duk_context* ctx) {
+    seen_status = mc_duktape_close(ctx, MC_FOREVER);
+    return 0;
+}
+
+TEST(DuktapeEmbed, RefusesWhatCannotWork) {
+    duk_context* root = duk_create_heap_default();
+    duk_context* js = nullptr;
+    EXPECT_EQ(mc_duktape_runtime(root), nullptr);
+    EXPECT_EQ(mc_duktape_close(root, 0), MC_OK);
+    EXPECT_EQ(mc_duktape_open(nullptr, nullptr, MC_WAY_LEND, &js), MC_EINVAL);
+    EXPECT_EQ(mc_duktape_open(root, nullptr, MC_WAY_LEND, nullptr), MC_EINVAL);
+    EXPECT_EQ(mc_duktape_enter(root, &js), MC_EPERM);
+    EXPECT_EQ(mc_duktape_leave(root), MC_EPERM);
+    duk_push_c_function(root, open_here, 0);
+    duk_call(root, 0);
+    EXPECT_EQ(seen_status, MC_EPERM);
+    {
+        Heap other;
+        EXPECT_EQ(mc_duktape_open(root, nullptr, MC_WAY_LEND, &js), MC_EPERM);
+        EXPECT_EQ(mc_duktape_open(other.root, nullptr, MC_WAY_LEND, &js), MC_EPERM);
+        EXPECT_EQ(mc_duktape_leave(other.js), MC_EPERM);
+    }
+    // What failed left nothing behind.
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.size = 4;
+    EXPECT_EQ(mc_duktape_open(root, &options, MC_WAY_LEND, &js), MC_EINVAL);
+    EXPECT_EQ(mc_duktape_open(root, nullptr, 77, &js), MC_EINVAL);
+    EXPECT_EQ(js, nullptr);
+    EXPECT_EQ(Heap::run_in(root, "typeof multicore"), "undefined");
+    ASSERT_EQ(mc_duktape_open(root, nullptr, MC_WAY_LEND, &js), MC_OK);
+    EXPECT_EQ(Heap::run_in(js, "typeof multicore"), "object");
+    EXPECT_EQ(mc_duktape_close(js, 0), MC_OK);
+    EXPECT_EQ(mc_duktape_open(root, nullptr, MC_WAY_LEND, &js), MC_EBUSY);
+    duk_destroy_heap(root);
+}
+
+TEST(DuktapeEmbed, AnyContextOfTheHeapWillDo) {
+    duk_context* root = duk_create_heap_default();
+    duk_push_thread(root);
+    duk_context* other = duk_get_context(root, -1);
+    duk_context* js = nullptr;
+    ASSERT_EQ(mc_duktape_open(other, nullptr, MC_WAY_LEND, &js), MC_OK);
+    EXPECT_EQ(Heap::run_in(
+                  js,
+                  "var code; (function () {\n"
+                  "  var o = {};\n"
+                  "  Duktape.fin(o, function () { try { multicore.yield() } catch (e) { code = e.code } });\n"
+                  "})(); code"),
+              "MC_EPERM");
+    EXPECT_EQ(mc_duktape_close(js, MC_FOREVER), MC_OK);
+    duk_destroy_heap(root);
+}
+
+TEST(DuktapeEmbed, ScriptsInTheRootContextCannotSuspend) {
+    Heap heap;
+    EXPECT_NE(Heap::run_in(heap.root, "multicore.sleep(0)").find("the context that mc_duktape_open gave"),
+              std::string::npos);
+    EXPECT_EQ(Heap::run_in(heap.root, "native.plainWork(1, 0)"), "1");
+    Heap::run_in(heap.root, "var t = multicore.spawn(function () { return 'from the root' })");
+    EXPECT_EQ(heap.run("t.join()"), "from the root");
+}
+
+TEST(DuktapeEmbed, JobWayHasNoTasks) {
+    Heap heap(MC_WAY_JOB);
+    EXPECT_EQ(heap.run("try { multicore.spawn(function () {}) } catch (e) { e.code }"), "MC_ENOTSUP");
+    EXPECT_EQ(heap.run("multicore.yield(); multicore.sleep(0.001); native.plainWork(1, 0)"), "1");
+}
+
+TEST(DuktapeEmbed, TakesTheRuntimesOptions) {
+    duk_context* root = duk_create_heap_default();
+    duk_context* js = nullptr;
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.max_threads = 1;
+    ASSERT_EQ(mc_duktape_open(root, &options, MC_WAY_LEND, &js), MC_OK);
+    native_install(js);
+    EXPECT_EQ(Heap::run_in(js,
+                           "[1, 2, 3].map(function (i) { return multicore.spawn(native.work, i, 1000) })\n"
+                           "  .map(function (t) { return t.join() }).length"),
+              "3");
+    mc_stats stats = MC_STATS_INIT;
+    mc_runtime_stats(mc_duktape_runtime(js), &stats);
+    EXPECT_LE(stats.threads_peak, 1u);
+    EXPECT_EQ(mc_duktape_close(js, MC_FOREVER), MC_OK);
+    duk_destroy_heap(root);
+}
+
+TEST(DuktapeEmbed, HeapsOnThreadsOfTheirOwn) {
+    auto body = [] {
+        for (int i = 0; i < 3; i++) {
+            Heap heap;
+            EXPECT_EQ(heap.run("var sum = 0, list = [];\n"
+                               "for (var i = 1; i <= 8; i++) list.push(multicore.spawn(function (n) {\n"
+                               "  for (var k = 0; k < 20; k++) { multicore.yield(); native.work(k, 100) }\n"
+                               "  return n }, i));\n"
+                               "list.forEach(function (t) { sum += t.join() }); sum"),
+                      "36");
+        }
+    };
+    std::thread one(body), two(body);
+    one.join();
+    two.join();
+}
+
+TEST(DuktapeEmbed, OtherThreadsEnter) {
+    Heap heap;
+    heap.run("var gate = native.gate(), passed = []");
+    mc_runtime* runtime = mc_duktape_runtime(heap.js);
+    std::thread visitor([&] {
+        ASSERT_EQ(mc_attach(runtime, nullptr, MC_FOREVER, nullptr), MC_OK);
+        duk_context* js = nullptr;
+        ASSERT_EQ(mc_duktape_enter(heap.root, &js), MC_OK);
+        duk_context* again = nullptr;
+        EXPECT_EQ(mc_duktape_enter(heap.root, &again), MC_EPERM);
+        EXPECT_EQ(mc_duktape_close(js, 0), MC_EPERM);
+        EXPECT_EQ(Heap::run_in(js,
+                               "multicore.sleep(0.001); multicore.yield(); passed.push(multicore.self());\n"
+                               "passed.push(multicore.spawn(function () { return 'a visitor' }).join());\n"
+                               "native.open(gate)"),
+                  "undefined");
+        EXPECT_EQ(mc_duktape_leave(js), MC_OK);
+        EXPECT_EQ(mc_duktape_leave(js), MC_EPERM);
+        EXPECT_EQ(mc_detach(), MC_OK);
+    });
+    EXPECT_EQ(heap.run("native.pass(gate); passed[1]"), "a visitor");
+    mc_release();
+    visitor.join();
+    mc_acquire();
+    EXPECT_EQ(heap.run("passed[0].done + ' ' + passed[0].join()"), "true undefined");
+}
+
+TEST(DuktapeEmbed, NoTaskOnAThreadThatDidNotEnter) {
+    Heap heap;
+    std::string result;
+    std::thread visitor([&] {
+        ASSERT_EQ(mc_attach(mc_duktape_runtime(heap.js), nullptr, MC_FOREVER, nullptr), MC_OK);
+        duk_push_thread(heap.root);
+        result = Heap::run_in(duk_get_context(heap.root, -1), "multicore.sleep(1)");
+        duk_pop(heap.root);
+        mc_detach();
+    });
+    mc_release();
+    visitor.join();
+    mc_acquire();
+    EXPECT_NE(result.find("call mc_duktape_enter first"), std::string::npos) << result;
+}
+
+TEST(DuktapeEmbed, CloseEndsWhatIsLeft) {
+    Heap heap;
+    heap.run(
+        "var log = [], gate = native.gate();\n"
+        "function note(f) { return function () { try { f() } catch (e) { log.push(e.code); throw e }\n"
+        "  finally { log.push('finally') } } }\n"
+        "var tasks = [note(function () { multicore.sleep(Infinity) }),\n"
+        "  note(function () { Duktape.Thread.resume(new Duktape.Thread(function () {\n"
+        "    multicore.self().peer.join() })) }),\n"
+        "  note(function () { native.passOrUnblock(gate) })].map(function (f) {\n"
+        "    return multicore.spawn(f) });\n"
+        "tasks[1].peer = tasks[0]; multicore.yield(); multicore.sleep(0.001);\n"
+        "var unrun = multicore.spawn(function () { log.push('ran') })");
+    testing::internal::CaptureStderr();
+    duk_push_c_function(heap.js, close_here, 0);
+    duk_put_global_string(heap.js, "close");
+    EXPECT_EQ(heap.run("multicore.spawn(close).join()"), "undefined");
+    EXPECT_EQ(seen_status, MC_EPERM);
+    EXPECT_EQ(mc_duktape_close(heap.js, MC_FOREVER), MC_OK);
+    EXPECT_EQ(mc_duktape_runtime(heap.js), nullptr);
+    EXPECT_EQ(mc_task_current(), nullptr);
+    EXPECT_EQ(mc_duktape_close(heap.js, 0), MC_OK);
+    EXPECT_EQ(heap.run("log.sort().join()"),
+              "MC_ECANCELED,MC_ECANCELED,MC_ECANCELED,finally,finally,finally");
+    EXPECT_EQ(heap.run("try { unrun.join() } catch (e) { e.code }"), "MC_ECANCELED");
+    EXPECT_EQ(heap.run("try { multicore.sleep(0) } catch (e) { e.code }"), "MC_ESHUTDOWN");
+    EXPECT_EQ(heap.run("try { multicore.spawn(close) } catch (e) { e.code }"), "MC_ESHUTDOWN");
+    EXPECT_EQ(heap.run("unrun.done + ' ' + unrun.interrupt.length + [3, 1].sort()"), "true 11,3");
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(DuktapeEmbed, CloseEndsATaskThatCatchesEverything) {
+    Heap heap;
+    heap.run(
+        "var swallowed = 0, ended = 0;\n"
+        "function stubborn() { for (;;) try { multicore.sleep(Infinity) } catch (e) { swallowed++ } }\n"
+        "multicore.spawn(stubborn);\n"
+        "multicore.spawn(function () { Duktape.Thread.resume(new Duktape.Thread(stubborn)) });\n"
+        "multicore.spawn(function () { [1].forEach(function () { native.call(stubborn) }) });\n"
+        "for (var i = 0; i < 5; i++) multicore.spawn(function () {\n"
+        "  try { multicore.sleep(Infinity) } finally { ended++ } });\n"
+        "multicore.yield(); multicore.yield()");
+    EXPECT_EQ(mc_duktape_close(heap.js, MC_FOREVER), MC_OK);
+    EXPECT_EQ(heap.run("Duktape.gc(); ended"), "5");
+    EXPECT_EQ(heap.run("swallowed"), "300");
+}
+
+// The heap is never destroyed: its section goes on.
+duk_context* kept;
+
+TEST(DuktapeEmbed, CloseGivesUpOnASectionThatGoesOn) {
+    kept = duk_create_heap_default();
+    duk_context* js = nullptr;
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    static int reports;
+    options.misuse = [](void*, const mc_misuse*) { reports++; };
+    ASSERT_EQ(mc_duktape_open(kept, &options, MC_WAY_LEND, &js), MC_OK);
+    native_install(js);
+    Heap::run_in(js,
+                 "var gate = native.gate(), inside = native.gate();\n"
+                 "multicore.spawn(function () { native.pass(gate, inside) }); native.pass(inside)");
+    EXPECT_EQ(mc_duktape_close(js, 1000000), MC_ETIMEDOUT);
+    EXPECT_EQ(reports, 1);
+    EXPECT_EQ(Heap::run_in(js, "native.open(gate); 'scripts still run'"), "scripts still run");
+}
+
+TEST(DuktapeEmbedDeathTest, DestroyingAnOpenHeapIsSaidLoudly) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            duk_context* root = duk_create_heap_default();
+            duk_context* js = nullptr;
+            mc_duktape_open(root, nullptr, MC_WAY_LEND, &js);
+            duk_destroy_heap(root);
+        },
+        "call mc_duktape_close first");
+}
+
+duk_ret_t count_up(duk_context* ctx) {
+    duk_push_int(ctx, duk_require_int(ctx, 0) + duk_get_current_magic(ctx));
+    return 1;
+}
+duk_ret_t fail(duk_context*) { return DUK_RET_TYPE_ERROR; }
+duk_ret_t compute(duk_context* ctx) {
+    for (;;) mc_duktape_checkpoint(ctx);
+    return 0;
+}
+
+TEST(DuktapeEmbed, WrappedFunctionsAreLikeOthers) {
+    Heap heap;
+    EXPECT_EQ(mc_duktape_push_c_function(heap.js, count_up, 1), 0);
+    duk_set_magic(heap.js, 0, 5);
+    duk_put_global_string(heap.js, "countUp");
+    mc_duktape_push_c_function(heap.js, fail, 0);
+    duk_put_global_string(heap.js, "fail");
+    EXPECT_EQ(heap.run("countUp(2) + countUp(3)"), "15");
+    EXPECT_EQ(heap.run("try { fail() } catch (e) { e instanceof TypeError }"), "true");
+    EXPECT_EQ(heap.run("try { countUp('x') } catch (e) { e instanceof TypeError }"), "true");
+}
+
+TEST(DuktapeEmbed, CheckpointsLetOthersIn) {
+    Heap heap;
+    duk_push_c_function(heap.js, compute, 0);
+    duk_put_global_string(heap.js, "compute");
+    EXPECT_EQ(
+        heap.run("var turns = 0, t = multicore.spawn(compute);\n"
+                 "multicore.spawn(function () { for (; turns < 3; turns++) multicore.yield() }).join();\n"
+                 "t.interrupt('over'); try { t.join() } catch (e) { e + turns }"),
+        "over3");
+}
+
+}  // namespace

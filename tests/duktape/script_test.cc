@@ -1,0 +1,44 @@
+// Runs each script of this folder in each way. A script throws where something is wrong, and its value is
+// "done" when it got to its end.
+// SPDX-License-Identifier: BSL-1.0
+#include <fstream>
+#include <sstream>
+#include <tuple>
+
+#include "heap.h"
+
+namespace {
+
+std::string read(const std::string& name) {
+    std::ifstream file(MC_TEST_SCRIPTS + name + ".js");
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+struct Way {
+    const char* name;
+    std::uint32_t way;
+};
+
+class Script : public testing::TestWithParam<std::tuple<const char*, Way>> {};
+
+TEST_P(Script, Runs) {
+    const auto [name, way] = GetParam();
+    Heap heap(way.way);
+    duk_push_boolean(heap.js, way.way == MC_WAY_LEND);
+    duk_put_global_string(heap.js, "lends");
+    heap.run(read("check").c_str());
+    EXPECT_EQ(heap.run(read(name).c_str()), "done");
+}
+
+INSTANTIATE_TEST_SUITE_P(Duktape, Script,
+                         testing::Combine(testing::Values("tasks", "switches", "finalisers", "sections",
+                                                          "interrupt", "recursion"),
+                                          testing::Values(Way{"lend", MC_WAY_LEND})),
+                         [](const auto& suite) {
+                             return std::string(std::get<0>(suite.param)) + "_" +
+                                    std::get<1>(suite.param).name;
+                         });
+
+}  // namespace
