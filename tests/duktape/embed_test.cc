@@ -70,6 +70,7 @@ TEST(DuktapeEmbed, AnyContextOfTheHeapWillDo) {
                   "var code; (function () {\n"
                   "  var o = {};\n"
                   "  Duktape.fin(o, function () { try { multicore.yield() } catch (e) { code = e.code } });\n"
+                  "  o = null\n"
                   "})(); code"),
               "MC_EPERM");
     EXPECT_EQ(mc_duktape_close(js, MC_FOREVER), MC_OK);
@@ -180,13 +181,13 @@ TEST(DuktapeEmbed, CloseEndsWhatIsLeft) {
         "    multicore.self().peer.join() })) }),\n"
         "  note(function () { native.passOrUnblock(gate) })].map(function (f) {\n"
         "    return multicore.spawn(f) });\n"
-        "tasks[1].peer = tasks[0]; multicore.yield(); multicore.sleep(0.001);\n"
-        "var unrun = multicore.spawn(function () { log.push('ran') })");
+        "tasks[1].peer = tasks[0]; multicore.yield(); multicore.sleep(0.001)");
     testing::internal::CaptureStderr();
     duk_push_c_function(heap.js, close_here, 0);
     duk_put_global_string(heap.js, "close");
     EXPECT_EQ(heap.run("multicore.spawn(close).join()"), "undefined");
     EXPECT_EQ(seen_status, MC_EPERM);
+    heap.run("var unrun = multicore.spawn(function () { log.push('ran') })");
     EXPECT_EQ(mc_duktape_close(heap.js, MC_FOREVER), MC_OK);
     EXPECT_EQ(mc_duktape_runtime(heap.js), nullptr);
     EXPECT_EQ(mc_task_current(), nullptr);
