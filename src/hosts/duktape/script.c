@@ -38,7 +38,7 @@ static duk_ret_t sleep(duk_context *ctx) {
 static duk_ret_t join(duk_context *ctx) {
     struct mcd_task *other = mcd_this_task(ctx);
     uint64_t timeout = mcd_seconds(ctx, 0, MC_FOREVER);
-    if (!other->ended) {
+    if (mc_task_result(other->task) == MC_EAGAIN) {
         struct mcd_task *k = mcd_suspending_self(ctx, "join");
         mc_status status = mc_task_join(other->task, timeout);
         if (status != MC_OK) mcd_raise(ctx, k, status, "join");
