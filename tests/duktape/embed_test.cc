@@ -173,15 +173,15 @@ TEST(DuktapeEmbed, NoTaskOnAThreadThatDidNotEnter) {
 TEST(DuktapeEmbed, CloseEndsWhatIsLeft) {
     Heap heap;
     heap.run(
-        "var log = [], gate = native.gate();\n"
+        "var log = [], gate = native.gate(), inside = native.gate();\n"
         "function note(f) { return function () { try { f() } catch (e) { log.push(e.code); throw e }\n"
         "  finally { log.push('finally') } } }\n"
         "var tasks = [note(function () { multicore.sleep(Infinity) }),\n"
         "  note(function () { Duktape.Thread.resume(new Duktape.Thread(function () {\n"
         "    multicore.self().peer.join() })) }),\n"
-        "  note(function () { native.passOrUnblock(gate) })].map(function (f) {\n"
+        "  note(function () { native.passOrUnblock(gate, inside) })].map(function (f) {\n"
         "    return multicore.spawn(f) });\n"
-        "tasks[1].peer = tasks[0]; multicore.yield(); multicore.sleep(0.001)");
+        "tasks[1].peer = tasks[0]; native.pass(inside)");
     testing::internal::CaptureStderr();
     duk_push_c_function(heap.js, close_here, 0);
     duk_put_global_string(heap.js, "close");

@@ -9,6 +9,10 @@ struct DuktapeErrors : testing::Test {
         testing::internal::CaptureStderr();
         {
             Heap heap;
+            // Who is ready has had several turns.
+            heap.run(
+                "function settle() { multicore.spawn(function () {\n"
+                "  for (var i = 0; i < 5; i++) multicore.yield() }).join() }");
             EXPECT_EQ(heap.run(script), "done");
             EXPECT_EQ(mc_duktape_close(heap.js, MC_FOREVER), MC_OK);
         }
@@ -19,15 +23,15 @@ struct DuktapeErrors : testing::Test {
 TEST_F(DuktapeErrors, OnceTheHandleIsGone) {
     const std::string told = told_by(
         "function broken() { throw new Error('ouch') }\n"
-        "multicore.spawn(broken); multicore.sleep(0.001); 'done'");
+        "multicore.spawn(broken); settle(); 'done'");
     EXPECT_NE(told.find("error in task 'broken', which nobody joined: Error: ouch"), std::string::npos)
         << told;
     EXPECT_NE(told.find("at broken"), std::string::npos) << told;
 }
 
 TEST_F(DuktapeErrors, AtTheEndOfTheHeapIfTheHandleLives) {
-    const std::string told = told_by(
-        "var kept = multicore.spawn(function () { throw 'a string' }); multicore.sleep(0.001); 'done'");
+    const std::string told =
+        told_by("var kept = multicore.spawn(function () { throw 'a string' }); settle(); 'done'");
     EXPECT_NE(told.find("a string"), std::string::npos) << told;
 }
 
@@ -35,15 +39,13 @@ TEST_F(DuktapeErrors, NotIfJoined) {
     EXPECT_EQ(
         told_by("var t = multicore.spawn(function () { throw 1 }); try { t.join() } catch (e) {} 'done'"),
         "");
-    EXPECT_EQ(
-        told_by("multicore.spawn(function () { return new Error('a value') }); multicore.yield(); 'done'"),
-        "");
+    EXPECT_EQ(told_by("multicore.spawn(function () { return new Error('a value') }); settle(); 'done'"), "");
 }
 
 TEST_F(DuktapeErrors, AlsoAfterAJoinThatTimedOut) {
     const std::string told = told_by(
         "var t = multicore.spawn(function () { multicore.yield(); throw 'late' });\n"
-        "try { t.join(0) } catch (e) {} t = null; multicore.sleep(0.001); 'done'");
+        "try { t.join(0) } catch (e) {} t = null; settle(); 'done'");
     EXPECT_NE(told.find("late"), std::string::npos) << told;
 }
 
@@ -51,14 +53,14 @@ TEST_F(DuktapeErrors, ToTheHandler) {
     EXPECT_EQ(told_by("var told = [];\n"
                       "multicore.onerror = function (e, name) { told.push(e + ' ' + name) };\n"
                       "function f() { throw 'x' } multicore.spawn(f); multicore.spawn(f);\n"
-                      "multicore.sleep(0.001); if (told.join() !== 'x f,x f') throw told.join(); 'done'"),
+                      "settle(); if (told.join() !== 'x f,x f') throw told.join(); 'done'"),
               "");
 }
 
 TEST_F(DuktapeErrors, AHandlerThatFailsIsToldAsWell) {
     const std::string told = told_by(
         "multicore.onerror = function (e, name) { multicore.sleep(1) };\n"
-        "multicore.spawn(function () { throw 'first' }); multicore.sleep(0.001); 'done'");
+        "multicore.spawn(function () { throw 'first' }); settle(); 'done'");
     EXPECT_NE(told.find("multicore.onerror failed"), std::string::npos) << told;
     EXPECT_NE(told.find("cannot suspend in a finaliser"), std::string::npos) << told;
     EXPECT_NE(told.find("first"), std::string::npos) << told;
