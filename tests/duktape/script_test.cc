@@ -21,6 +21,8 @@ struct Way {
     std::uint32_t way;
 };
 
+void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
+
 class Script : public testing::TestWithParam<std::tuple<const char*, Way>> {};
 
 TEST_P(Script, Runs) {
