@@ -217,6 +217,65 @@ TEST(DuktapeEmbed, CloseEndsATaskThatCatchesEverything) {
     EXPECT_EQ(heap.run("swallowed"), "300");
 }
 
+mc_task* remembered;
+duk_ret_t remember(duk_context*) {
+    remembered = mc_task_ref(mc_task_current());
+    return 0;
+}
+
+struct DuktapeCancel : testing::Test {
+    Heap heap;
+    DuktapeCancel() {
+        duk_push_c_function(heap.js, remember, 0);
+        duk_put_global_string(heap.js, "remember");
+        heap.run("function deep(n) { return n ? [n].map(function () { return deep(n - 1) })[0] + 1 : 0 }");
+    }
+    void cancel(std::uint32_t mode) {
+        ASSERT_NE(remembered, nullptr);
+        EXPECT_EQ(mc_task_cancel(remembered, mode), MC_OK);
+        mc_task_unref(remembered);
+        remembered = nullptr;
+    }
+    // Such as the depth of calls of one that ended amid them.
+    void nothing_is_left_to_the_next_task() {
+        EXPECT_EQ(heap.run("Duktape.gc(); multicore.spawn(deep, 400).join()"), "400");
+    }
+};
+
+TEST_F(DuktapeCancel, SafeEndsATaskThatCatchesEverything) {
+    heap.run(
+        "function stubborn(n) { if (n) return [n].map(function () { return stubborn(n - 1) });\n"
+        "  remember(); for (;;) try { multicore.sleep(Infinity) } catch (e) {} }\n"
+        "var t = multicore.spawn(stubborn, 200); multicore.yield()");
+    cancel(MC_CANCEL_SAFE);
+    nothing_is_left_to_the_next_task();
+    EXPECT_EQ(heap.run("try { t.join() } catch (e) { e.code + t.done }"), "MC_ECANCELEDtrue");
+}
+
+TEST_F(DuktapeCancel, AbandonEndsASuspendedTask) {
+    heap.run(
+        "var log = [], t = multicore.spawn(function () { remember();\n"
+        "  try { [1].forEach(function () { multicore.sleep(Infinity) }) } finally { log.push('ran') } });\n"
+        "multicore.yield()");
+    cancel(MC_CANCEL_ABANDON);
+    nothing_is_left_to_the_next_task();
+    EXPECT_EQ(heap.run("try { t.join() } catch (e) { e.code + log }"), "MC_ECANCELED");
+}
+
+TEST_F(DuktapeCancel, AbandonLetsASectionEndOnItsOwn) {
+    heap.run(
+        "var log = [], gate = native.gate(), inside = native.gate(), lost = 0;\n"
+        "var t = multicore.spawn(function () { var o = {}; Duktape.fin(o, function () { lost++ });\n"
+        "  remember(); native.pass(gate, inside); log.push(o) });\n"
+        "native.pass(inside)");
+    cancel(MC_CANCEL_ABANDON);
+    EXPECT_EQ(heap.run("try { t.join() } catch (e) { e.code + lost }"), "MC_ECANCELED0");
+    nothing_is_left_to_the_next_task();
+    EXPECT_EQ(
+        heap.run("native.open(gate); while (!lost) { multicore.sleep(0.001); Duktape.gc() } log.length"),
+        "0");
+}
+
 // The heap is never destroyed: its section goes on.
 duk_context* kept;
 

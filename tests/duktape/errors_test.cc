@@ -42,6 +42,10 @@ TEST_F(DuktapeErrors, NotIfJoined) {
     EXPECT_EQ(told_by("multicore.spawn(function () { return new Error('a value') }); settle(); 'done'"), "");
 }
 
+TEST_F(DuktapeErrors, NotIfTheTaskWasCancelled) {
+    EXPECT_EQ(told_by("multicore.spawn(function () { multicore.sleep(Infinity) }); settle(); 'done'"), "");
+}
+
 TEST_F(DuktapeErrors, AlsoAfterAJoinThatTimedOut) {
     const std::string told = told_by(
         "var t = multicore.spawn(function () { multicore.yield(); throw 'late' });\n"

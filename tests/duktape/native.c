@@ -106,6 +106,31 @@ static duk_ret_t pass_or_unblock(duk_context *ctx) {
     return 1;
 }
 
+/* ---- turns: whether the interpreter goes on during a section ---- */
+
+static int turns; /* atomic */
+
+static duk_ret_t turn(duk_context *ctx) {
+    (void)ctx;
+    __atomic_add_fetch(&turns, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+/* waitForTurn(seconds): whether another task had one during this section, which lasts so long at most */
+static duk_ret_t wait_for_turn(duk_context *ctx) {
+    const uint64_t end = mc_now() + (uint64_t)(duk_require_number(ctx, 0) * 1e9);
+    const int before = __atomic_load_n(&turns, __ATOMIC_SEQ_CST);
+    int after;
+    open_section();
+    do {
+        usleep(100);
+        after = __atomic_load_n(&turns, __ATOMIC_SEQ_CST);
+    } while (after == before && mc_now() < end);
+    mc_acquire();
+    duk_push_boolean(ctx, after != before);
+    return 1;
+}
+
 /* ---- callbacks ---- */
 
 /* call(f, x): outside a section */
@@ -138,11 +163,6 @@ static duk_ret_t handoffs(duk_context *ctx) {
     return 1;
 }
 
-static duk_ret_t inlined(duk_context *ctx) {
-    duk_push_number(ctx, (double)stats_of(ctx).sections_inline);
-    return 1;
-}
-
 static duk_ret_t thread(duk_context *ctx) {
     duk_push_number(ctx, (double)syscall(SYS_gettid));
     return 1;
@@ -157,9 +177,9 @@ void native_install(duk_context *ctx) {
                      {"barrier", barrier, 1},   {"meet", meet, 1},
                      {"gate", gate, 0},         {"open", open_gate, 1},
                      {"pass", pass, 2},         {"passOrUnblock", pass_or_unblock, 2},
+                     {"turn", turn, 0},         {"waitForTurn", wait_for_turn, 1},
                      {"call", call, 2},         {"callBack", call_back, 2},
-                     {"handoffs", handoffs, 0}, {"inlined", inlined, 0},
-                     {"thread", thread, 0}};
+                     {"handoffs", handoffs, 0}, {"thread", thread, 0}};
     duk_push_object(ctx);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         mc_duktape_push_c_function(ctx, functions[i].function, functions[i].nargs);
