@@ -28,12 +28,15 @@ configure_file(cmake/multicore.pc.in ${CMAKE_CURRENT_BINARY_DIR}/multicore.pc @O
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/multicore.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# The Lua module goes where a stock Lua of the same prefix looks; it finds the library beside it.
-if(TARGET multicore_lua)
-  set_target_properties(multicore_lua PROPERTIES INSTALL_RPATH "$ORIGIN/../..")
-  install(TARGETS multicore_lua LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4)
-  install(TARGETS multicore_lua_embed EXPORT multicore-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-endif()
+# The Lua modules go where a stock Lua of the same prefix looks; they find the library beside them.
+foreach(module multicore_lua multicore_lua51)
+  if(TARGET ${module})
+    get_target_property(version ${module} LUA_VERSION)
+    set_target_properties(${module} PROPERTIES INSTALL_RPATH "$ORIGIN/../..")
+    install(TARGETS ${module} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/${version})
+    install(TARGETS ${module}_embed EXPORT multicore-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  endif()
+endforeach()
 if(TARGET multicore_mruby)
   install(TARGETS multicore_mruby EXPORT multicore-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()

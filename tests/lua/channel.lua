@@ -111,14 +111,21 @@ t.test("garbage while values are under way", function()
     t.eq(sum, 5050)
 end)
 
-t.test("closes at the end of its block", function()
-    local kept
-    do
-        local ch <close> = mc.channel()
-        kept = ch
-    end
-    t.eq(select(2, kept:receive()), "closed")
-    t.match(tostring(kept), "closed")
+t.test("says that it is closed", function()
+    local ch = mc.channel()
+    ch:close()
+    t.match(tostring(ch), "closed")
+end)
+
+t.test_with("to-be-closed variables", "closes at the end of its block", function()
+    t.code [[
+        local kept
+        do
+            local ch <close> = mc.channel()
+            kept = ch
+        end
+        t.eq(select(2, kept:receive()), "closed")
+    ]]()
 end)
 
 t.test("wrong arguments", function()

@@ -2,7 +2,16 @@
 -- SPDX-License-Identifier: BSL-1.0
 local t = require "check"
 
-local prelude = [[
+local finaliser = [[
+local function finaliser(f)
+    if not newproxy then return setmetatable({}, {__gc = f}) end
+    local object = newproxy(true)
+    getmetatable(object).__gc = f
+    return object
+end
+]]
+
+local prelude = finaliser .. [[
 local mc, native = require "multicore", require "native"
 local function in_section(n) -- n tasks in sections that last
     local inside = native.gate()
@@ -28,6 +37,7 @@ local function in_section_later(n) -- they open their sections while the main ta
 end
 local function stubborn(n)
     start(n, function() while true do pcall(function() while true do pcall(mc.sleep, 1) end end) end end)
+    if jit then return end
     start(n, function() while true do pcall(function() while true do pcall(function() while true do end end) end end) end end)
 end
 local function ended(task) while task:status() ~= "ended" do mc.sleep(0.001) end end
@@ -39,10 +49,10 @@ local situations = {
     {"sleepers", "asleep(5)"},
     {"sections", "in_section(3)"},
     {"sections opened meanwhile", "in_section_later(3)"},
-    {"computing tasks", "computing(2)"},
+    {"computing tasks", "computing(2)", "preemption"},
     {"polling sections", "polling(2)"},
     {"tasks that catch everything", "stubborn(2)"},
-    {"all of it", "asleep(3) in_section(2) polling(2) computing(2) stubborn(1)"},
+    {"all of it", "asleep(3) in_section(2) polling(2) if not jit then computing(2) end stubborn(1)"},
 }
 
 local ends = {
@@ -55,7 +65,7 @@ local ends = {
     {"os.exit in a coroutine", "coroutine.wrap(function() os.exit(8, true) end)()", 8},
     {"os.exit in a task", "mc.spawn(function() os.exit(5) end) mc.sleep(60)", 5},
     {"os.exit in a task, closing", "mc.spawn(function() os.exit(6, true) end) mc.sleep(60)", 6},
-    {"os.exit in a task, closing, the main task computing", "mc.spawn(function() os.exit(9, true) end) while true do end", 9},
+    {"os.exit in a task, closing, the main task computing", "mc.spawn(function() os.exit(9, true) end) while true do if jit then native.busy(10) end end", 9},
     {"os.exit in a task, closing, the main task in a section", "mc.spawn(function() os.exit(10, true) end) native.gate():pass()", 10},
     {"os.exit in a task, the main task in a section", "mc.spawn(function() os.exit(11) end) native.gate():pass()", 11},
     {"os.exit in a coroutine in a task", "mc.spawn(function() coroutine.wrap(function() os.exit(12, true) end)() end):join()", 12},
@@ -64,7 +74,7 @@ local ends = {
 
 for _, s in ipairs(situations) do
     for _, e in ipairs(ends) do
-        t.test(e[1] .. ", with " .. s[1], function()
+        t.test_with(s[3] or "multicore", e[1] .. ", with " .. s[1], function()
             local output, how, code = t.program(prelude .. s[2] .. "\nprint 'before'\n" .. e[2])
             t.match(output, "before")
             if e[4] then t.match(output, e[4]) end
@@ -74,23 +84,31 @@ for _, s in ipairs(situations) do
     end
 end
 
-t.test("finalisers and closers run", function()
+t.test("finalisers and clean-ups run", function()
     local output, how, code = t.program(prelude .. [[
-        KEPT = setmetatable({}, {__gc = function() print "finalised" end})
+        KEPT = finaliser(function() print "finalised" end)
+        start(1, function() pcall(mc.sleep, 3600) print "cleaned up" end)
+    ]])
+    t.eq(how .. code, "exit0", output)
+    t.match(output, "finalised")
+    t.match(output, "cleaned up")
+end)
+
+t.test_with("to-be-closed variables", "closers run", function()
+    local output, how, code = t.program(prelude .. [[
         start(1, function()
             local c <close> = setmetatable({}, {__close = function() print "closed" end})
             mc.sleep(3600)
         end)
     ]])
     t.eq(how .. code, "exit0", output)
-    t.match(output, "finalised")
     t.match(output, "closed")
 end)
 
-t.test("os.exit in a task closes the state, if it is to", function()
+t.test_with("os.exit(code, true)", "os.exit in a task closes the state, if it is to", function()
     for _, close in ipairs {"true", "false"} do
         local output, how, code = t.program(prelude .. [[
-            KEPT = setmetatable({}, {__gc = function() print "finalised" end})
+            KEPT = finaliser(function() print "finalised" end)
             mc.spawn(function() os.exit(7, ]] .. close .. [[) print "came back" end)
             mc.sleep(60)
         ]])
@@ -148,7 +166,7 @@ t.test("a userdata that a section uses is not finalised under it", function()
     local output, how, code = t.program(prelude .. [[
         local inside = native.gate()
         mc.spawn(function()
-            local text = ("x"):rep(1 << 20)
+            local text = ("x"):rep(2 ^ 20)
             local g = native.gate()
             g:pass_through(inside)
         end)
@@ -159,13 +177,13 @@ t.test("a userdata that a section uses is not finalised under it", function()
 end)
 
 t.test("require in a finaliser, multicore after the close", function()
-    local output, how, code = t.program([[
-        setmetatable({}, {__gc = function()
+    local output, how, code = t.program(finaliser .. [[
+        KEPT = finaliser(function()
             local mc = require "multicore"
             print(pcall(mc.sleep, 1))
             print(pcall(mc.spawn, print))
             print(pcall(function() return tostring(mc.self()) end))
-        end})
+        end)
         local mc = require "multicore"
         T = mc.spawn(print, "ran")
         T:join()
@@ -176,8 +194,8 @@ t.test("require in a finaliser, multicore after the close", function()
 end)
 
 t.test("finalisers that are older than the module", function()
-    local output, how, code = t.program([[
-        setmetatable({}, {__gc = function()
+    local output, how, code = t.program(finaliser .. [[
+        KEPT = finaliser(function()
             print(debug.gethook())
             print(pcall(debug.sethook, print, "l"))
             print(coroutine.wrap(function() return "resumed" end)())
@@ -185,14 +203,14 @@ t.test("finalisers that are older than the module", function()
             package.loaded.multicore = nil
             print(pcall(require, "multicore"))
             os.exit(3)
-        end})
+        end)
         local mc = require "multicore"
         debug.sethook(function() end, "l")
     ]])
     t.eq(how .. code, "exit3", output)
     t.match(output, "^nil\ntrue\nresumed\ntrue\t[%d.]+\nfalse\t.*at the end of the state")
-    output, how, code = t.program([[
-        setmetatable({}, {__gc = function() print(pcall(require, "multicore")) end})
+    output, how, code = t.program(finaliser .. [[
+        KEPT = finaliser(function() print(pcall(require, "multicore")) end)
     ]])
     t.eq(how .. code, "exit0", output)
     t.match(output, "at the end of the state")

@@ -48,7 +48,7 @@ t.test("never noticed: nothing happens", function()
     t.eq(task:join(), 1)
 end)
 
-t.test("computing, also inside coroutines and pcall", function()
+t.test_with("preemption", "computing, also inside coroutines and pcall", function()
     local flag
     for _, body in ipairs {
         function() flag = true while true do end end,
@@ -65,13 +65,13 @@ t.test("computing, also inside coroutines and pcall", function()
     end
 end)
 
-t.test("in what a coroutine closes at its end", function()
+t.test_with("to-be-closed variables", "in what a coroutine closes at its end", function()
     local flag = false
     local function endless()
         return setmetatable({}, {__close = function() flag = true while true do end end})
     end
     local closing = mc.spawn(function()
-        local co = coroutine.create(function() local c <close> = endless() coroutine.yield() end)
+        local co = coroutine.create(function() t.code "local c <close> = ... coroutine.yield()"(endless()) end)
         coroutine.resume(co)
         return coroutine.close(co)
     end)
@@ -81,7 +81,7 @@ t.test("in what a coroutine closes at its end", function()
     t.eq(ok, false)
     t.eq(err, "stop")
     flag = false
-    local dying = mc.spawn(coroutine.wrap(function() local c <close> = endless() error "x" end))
+    local dying = mc.spawn(coroutine.wrap(function() t.code "local c <close> = ... error 'x'"(endless()) end))
     while not flag do mc.yield() end
     dying:interrupt("stop")
     t.raises("stop", dying.join, dying)
@@ -90,7 +90,7 @@ end)
 t.test("oneself, at once", function()
     t.raises("^me$", function()
         mc.self():interrupt("me")
-        while true do end
+        while not jit do end
     end)
     local task = mc.spawn(function() mc.self():interrupt("myself") mc.sleep(3600) end)
     t.raises("^myself", task.join, task)

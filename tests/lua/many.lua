@@ -20,7 +20,7 @@ t.test(MANY .. " sleepers wake", function()
     local tasks, sum = {}, 0
     for i = 1, MANY do tasks[i] = mc.spawn(function() mc.sleep(0.1) return i end) end
     for i = 1, MANY do sum = sum + tasks[i]:join() end
-    t.eq(sum, MANY * (MANY + 1) // 2)
+    t.eq(sum, MANY * (MANY + 1) / 2)
 end)
 
 t.test("200 sections block at once", function()

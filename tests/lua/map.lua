@@ -66,11 +66,10 @@ end)
 
 t.test("not in an atomic scope, and then nothing is begun", function()
     local alive, begun = mc.stats().tasks_alive, false
-    do
-        local atomic <close> = mc.scope "atomic"
-        t.raises("map: .*leave the atomic scope first", mc.map, function() begun = true end, {1, 2, 3})
-        t.eq(mc.stats().tasks_alive, alive)
-    end
+    local atomic = mc.scope "atomic"
+    t.raises("map: .*leave the atomic scope first", mc.map, function() begun = true end, {1, 2, 3})
+    t.eq(mc.stats().tasks_alive, alive)
+    atomic:close()
     mc.yield()
     t.eq(begun, false)
 end)
@@ -84,11 +83,11 @@ end)
 
 t.test("no limit", function()
     local barrier = native.barrier(20)
-    t.eq(#mc.map(function(v) barrier:wait() return v end, table.pack(("x"):rep(20):byte(1, -1)), math.huge), 20)
+    t.eq(#mc.map(function(v) barrier:wait() return v end, t.pack(("x"):rep(20):byte(1, -1)), math.huge), 20)
 end)
 
 t.test("wrong arguments", function()
-    t.raises("bad argument #1 to '[%w.]*map' %(function expected", mc.map)
+    t.raises("bad argument #1 to '[%w.?]*' %(function expected", mc.map)
     t.raises("table expected", mc.map, print, 1)
     t.raises("at least one", mc.map, print, {}, 0)
 end)

@@ -19,6 +19,15 @@
 
 #include "multicore/extension.h"
 
+#if LUA_VERSION_NUM == 501
+#undef luaL_newlib
+#define lua_newuserdatauv(L, size, values) lua_newuserdata(L, size)
+#define luaL_setfuncs(L, functions, upvalues) luaL_register(L, NULL, functions)
+#define luaL_setmetatable(L, name) (luaL_getmetatable(L, name), lua_setmetatable(L, -2))
+#define luaL_newlib(L, functions) (lua_newtable(L), luaL_register(L, NULL, functions))
+#define LUA_OK 0
+#endif
+
 /* ---- sections ---- */
 
 static void busy(lua_Integer us) {
@@ -35,6 +44,21 @@ static int l_section(lua_State *L) {
     if (us) busy(us);
     mc_acquire();
     return 0;
+}
+
+/* fail([us]): a section, then an error */
+static int l_fail(lua_State *L) {
+    l_section(L);
+    return luaL_error(L, "failed after a section");
+}
+
+/* For the FFI: a section of C code that knows no Lua. */
+__attribute__((visibility("default"))) int native_section(int us);
+int native_section(int us) {
+    mc_release();
+    if (us) busy(us);
+    mc_acquire();
+    return us;
 }
 
 /* busy(us): computes with the baton. */
@@ -259,6 +283,7 @@ int luaopen_native(lua_State *L);
 __attribute__((visibility("default"))) int luaopen_native(lua_State *L) {
     static const luaL_Reg functions[] = {{"section", l_section},
                                          {"busy", l_busy},
+                                         {"fail", l_fail},
                                          {"gate", l_gate},
                                          {"barrier", l_barrier},
                                          {"call", l_call},
@@ -298,5 +323,11 @@ __attribute__((visibility("default"))) int luaopen_native(lua_State *L) {
     lua_pushboolean(L, 0);
 #endif
     lua_setfield(L, -2, "thread_sanitized");
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    lua_pushboolean(L, 1);
+#else
+    lua_pushboolean(L, 0);
+#endif
+    lua_setfield(L, -2, "sanitized");
     return 1;
 }

@@ -49,19 +49,17 @@ end)
 
 local function closing(f) return setmetatable({}, {__close = f}) end
 
-t.test("in what a coroutine closes at its end", function()
+t.test_with("to-be-closed variables", "in what a coroutine closes at its end", function()
     gives_way(function(stop)
         local co = coroutine.create(function()
-            local c <close> = closing(function() while not stop() do end end)
-            coroutine.yield()
+            t.code "local c <close> = ... coroutine.yield()"(closing(function() while not stop() do end end))
         end)
         coroutine.resume(co)
         t.eq(coroutine.close(co), true)
     end)
     gives_way(function(stop)
         t.raises("x", coroutine.wrap(function()
-            local c <close> = closing(function() while not stop() do end end)
-            error "x"
+            t.code "local c <close> = ... error 'x'"(closing(function() while not stop() do end end))
         end))
     end)
 end)
@@ -90,11 +88,11 @@ end)
 t.test("a finaliser that computes is waited for, and then way is given", function()
     local done, finalised = false, false
     mc.spawn(function() done = true end)
-    setmetatable({}, {__gc = function()
+    t.finaliser(function()
         for _ = 1, 300000 do end
         coroutine.wrap(function() for _ = 1, 300000 do end end)()
         finalised = not done
-    end})
+    end)
     collectgarbage()
     while not done do end
     t.eq(finalised, true)
@@ -118,7 +116,7 @@ t.test("no hook stays behind", function()
     t.eq(debug.gethook(), nil)
 end)
 
-t.test("the coroutine that loads the module", function()
+t.test_with("the main state's name", "the coroutine that loads the module", function()
     local program = [[
         local function body()
             local mc, native = require "multicore", require "native"

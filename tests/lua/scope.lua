@@ -21,22 +21,31 @@ t.test("enable", function()
     t.raises("boolean expected", mc.enable, 1)
 end)
 
-t.test("scopes nest and close with their block", function()
-    do
-        local off <close> = mc.scope "disable"
-        t.eq(lends(), false)
+t.test("scopes nest", function()
+    local off = mc.scope "disable"
+    t.eq(lends(), false)
+    local on = mc.scope "enable"
+    t.eq(lends(), true)
+    on:close()
+    t.eq(lends(), false)
+    off:close()
+    t.eq(lends(), true)
+end)
+
+t.test_with("to-be-closed variables", "scopes close with their block", function()
+    t.code [[
+        local lends = ...
         do
-            local on <close> = mc.scope "enable"
-            t.eq(lends(), true)
+            local off <close> = mc.scope "disable"
+            t.eq(lends(), false)
         end
-        t.eq(lends(), false)
-    end
-    t.eq(lends(), true)
-    pcall(function()
-        local off <close> = mc.scope "disable"
-        error("out")
-    end)
-    t.eq(lends(), true)
+        t.eq(lends(), true)
+        pcall(function()
+            local off <close> = mc.scope "disable"
+            error("out")
+        end)
+        t.eq(lends(), true)
+    ]](lends)
 end)
 
 t.test("without a block", function()
@@ -62,13 +71,14 @@ t.test("atomic: nothing may suspend, nobody comes in", function()
     local others = false
     local task = mc.spawn(function() others = true end)
     do
-        local atomic <close> = mc.scope "atomic"
+        local atomic = mc.scope "atomic"
         t.raises("atomic scope", mc.sleep, 0.001)
         t.raises("atomic scope", mc.yield)
         t.raises("atomic scope", task.join, task)
         native.section(2000)
         for _ = 1, 1000000 do end
         t.eq(others, false)
+        atomic:close()
     end
     task:join()
     t.eq(others, true)
@@ -78,24 +88,27 @@ t.test("a scope belongs to its task, and ends with it", function()
     local scope = mc.spawn(function() return mc.scope "disable" end):join()
     t.eq(lends(), true)
     t.raises("belongs to another task", scope.close, scope)
-    local mine <close> = mc.scope "disable"
+    local mine = mc.scope "disable"
     t.eq(mc.spawn(function() return select(2, pcall(mine.close, mine)) end):join():find("another task") ~= nil, true)
+    mine:close()
 end)
 
-t.test("an interrupt never comes between mc.scope and the variable", function()
-    local function get() return mc.scope "disable" end
-    local bodies = {
-        function() while true do local s <close> = mc.scope "disable" end end,
-        function()
-            while true do
-                local a <close> = mc.scope "disable"
-                local b <close> =
-                    mc.scope
-                    "disable"
-            end
-        end,
-        function() while true do local s <close> = get() end end
-    }
+t.test_with("to-be-closed variables", "an interrupt never comes between mc.scope and the variable", function()
+    local bodies = t.code [[
+        local function get() return mc.scope "disable" end
+        return {
+            function() while true do local s <close> = mc.scope "disable" end end,
+            function()
+                while true do
+                    local a <close> = mc.scope "disable"
+                    local b <close> =
+                        mc.scope
+                        "disable"
+                end
+            end,
+            function() while true do local s <close> = get() end end
+        }
+    ]]()
     for round = 1, 180 do
         local hooks, started = round % 2 == 0 and "crl", false
         local task = mc.spawn(function()

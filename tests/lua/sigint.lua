@@ -21,30 +21,31 @@ local function interrupted(program, signals, before, after)
     return t.program((before or prelude) .. program .. (after or ""), function(pipe)
         local head, pid = "", nil
         repeat
-            local line = pipe:read "l"
+            local line = pipe:read "*l"
             if not line then return head end
             head = head .. line .. "\n"
             pid = line:match "^ready (%d+)$"
         until pid
         for i = 1, signals or 1 do
             native.kill(tonumber(pid), "INT")
-            if i == 1 and signals then pipe:read "l" end
+            if i == 1 and signals then pipe:read "*l" end
         end
         return head
     end)
 end
 
+-- The name of a case, its program, and what it needs.
 local cases = {
     {"the main task sleeps", "ready() mc.sleep(3600)"},
     {"the main task waits for a task", "local x = mc.spawn(mc.sleep, 3600) ready() x:join()"},
     {"the main task waits for a channel", "ready() mc.channel():receive()"},
     {"the main task waits for a file", "local r = native.pipe() ready() mc.wait(r)"},
-    {"the main task computes", "ready() while true do end"},
-    {"the main task computes beside others", "computing(2) ready() while true do end"},
-    {"the main task computes in a coroutine", "ready() coroutine.wrap(function() while true do end end)()"},
-    {"the main task waits, others compute", "computing(3) ready() mc.sleep(3600)"},
+    {"the main task computes", "ready() while true do end", "preemption"},
+    {"the main task computes beside others", "computing(2) ready() while true do end", "preemption"},
+    {"the main task computes in a coroutine", "ready() coroutine.wrap(function() while true do end end)()", "preemption"},
+    {"the main task waits, others compute", "computing(3) ready() mc.sleep(3600)", "preemption"},
     {"others are in sections that poll", "polling(3) ready() mc.sleep(3600)"},
-    {"others are in sections that poll, and compute", "polling(2) computing(2) ready() mc.sleep(3600)"},
+    {"others are in sections that poll, and compute", "polling(2) computing(2) ready() mc.sleep(3600)", "preemption"},
     {"the main task is in a section that polls", "mc.spawn(function() ready() end) native.poll_cancelled()"},
     {"the main task alone, in a section that polls", "ready() native.poll_cancelled()"},
     {"the main task maps", "mc.map(function(i) if i == 3 then ready() end mc.sleep(3600) end, {1, 2, 3})"},
@@ -53,7 +54,7 @@ local cases = {
 }
 
 for _, c in ipairs(cases) do
-    t.test(c[1], function()
+    t.test_with(c[3] or "multicore", c[1], function()
         local output, how, code = interrupted(c[2])
         t.eq(how .. " " .. code, "exit 1", output)
         t.match(output, "interrupted!")
@@ -61,7 +62,7 @@ for _, c in ipairs(cases) do
     end)
 end
 
-t.test("the coroutine that loads the module computes", function()
+t.test_with("the main state's name", "the coroutine that loads the module computes", function()
     local output, how, code = interrupted("ready() while true do end", nil, "coroutine.wrap(function() " .. prelude, " end)()")
     t.eq(how .. " " .. code, "exit 1", output)
     t.match(output, "interrupted!")

@@ -3,7 +3,7 @@ local mc, t, native = require "multicore", require "check", require "native"
 
 t.test("results come back, nils and all", function()
     local task = mc.spawn(function(...) return select("#", ...), ... end, nil, 2, nil)
-    local r = table.pack(task:join())
+    local r = t.pack(task:join())
     t.eq(r.n, 4)
     t.eq(r[1], 3)
     t.eq(r[2], nil)
@@ -112,28 +112,32 @@ t.test("an error that nobody joins goes to the handler", function()
     t.eq(type(mc.on_error(nil)), "function")
 end)
 
-t.test("a task as a to-be-closed variable is joined", function()
-    local done = false
-    do
-        local task <close> = mc.spawn(function() mc.yield() mc.yield() done = true end)
-    end
-    t.eq(done, true)
-    t.raises("inner", function()
-        local task <close> = mc.spawn(function() error("inner") end)
-    end)
-    local slept
-    t.raises("outer", function()
-        local task <close> = mc.spawn(function() slept = true mc.sleep(3600) slept = false end)
-        t.eventually(function() return slept end)
-        error("outer")
-    end)
-    t.eq(slept, true)
+t.test_with("to-be-closed variables", "a task as a to-be-closed variable is joined", function()
+    t.code [[
+        local done = false
+        do
+            local task <close> = mc.spawn(function() mc.yield() mc.yield() done = true end)
+        end
+        t.eq(done, true)
+        t.raises("inner", function()
+            local task <close> = mc.spawn(function() error("inner") end)
+        end)
+        local slept
+        t.raises("outer", function()
+            local task <close> = mc.spawn(function() slept = true mc.sleep(3600) slept = false end)
+            t.eventually(function() return slept end)
+            error("outer")
+        end)
+        t.eq(slept, true)
+    ]]()
 end)
 
-t.test("oneself as a to-be-closed variable", function()
-    t.raises("^outer$", function() local me <close> = mc.self() error("outer", 0) end)
-    t.raises("cannot wait for itself", function() local me <close> = mc.self() end)
-    mc.sleep(0.001)
+t.test_with("to-be-closed variables", "oneself as a to-be-closed variable", function()
+    t.code [[
+        t.raises("^outer$", function() local me <close> = mc.self() error("outer", 0) end)
+        t.raises("cannot wait for itself", function() local me <close> = mc.self() end)
+        mc.sleep(0.001)
+    ]]()
 end)
 
 t.test("tasks take turns", function()
@@ -154,18 +158,20 @@ t.test("deep recursion in a task is Lua's own error", function()
     local function deep(n) return 1 + deep(n + 1) end
     t.raises("stack overflow", function() mc.spawn(deep, 1):join() end)
     local function nested(s) return (s:gsub(".", nested)) end
-    t.raises("C stack overflow", function() mc.spawn(nested, "x"):join() end)
+    if t.has "a limit of nested C calls" then
+        t.raises("C stack overflow", function() mc.spawn(nested, "x"):join() end)
+    end
     local function through_c(n) return native.call(through_c, n + 1) end
     t.raises("overflow", function() mc.spawn(through_c, 1):join() end)
 end)
 
 t.test("wrong arguments", function()
-    t.raises("bad argument #1 to '[%w.]*spawn' %(function expected, got no value%)", mc.spawn)
+    t.raises("bad argument #1 to '[%w.?]*' %(function expected, got no value%)", mc.spawn)
     t.raises("function expected, got number", mc.spawn, 1)
     t.raises("must be a function", mc.spawn, {1})
     t.raises("name must be a string", mc.spawn, {name = {}, print})
-    t.raises("no memory for a C stack of that size", mc.spawn, {stack = math.maxinteger, print})
-    local task = mc.spawn(function() return table.unpack({}, 1, 600000) end)
+    t.raises("no memory for a C stack of that size", mc.spawn, {stack = math.maxinteger or 2 ^ 52, print})
+    local task = mc.spawn(function() return t.unpack({}, 1, 600000) end)
     t.raises("too many results", task.join, task)
     t.raises("bad argument #1", mc.sleep, "x")
     t.raises("NaN", mc.sleep, 0 / 0)
@@ -174,7 +180,7 @@ t.test("wrong arguments", function()
     t.raises("function expected", mc.on_error, 1)
 end)
 
-t.test("an ended task whose lua_State is closed or resumed", function()
+t.test_with("coroutine.close", "an ended task whose lua_State is closed or resumed", function()
     local co
     local task = mc.spawn(function() co = coroutine.running() return 1, 2, 3 end)
     t.eq(select("#", task:join()), 3)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lib.h"
+#include "luajit.h"
 #include "preempt.h"
 #include "sigint.h"
 
@@ -68,6 +69,8 @@ static void leave_to_sections(lua_State *L, struct mcl_host *h) {
     for (struct mcl_task *k = h->tasks; k; k = k->next) {
         if (k->ended || k == mcl_current()) continue;
         for (struct mcl_frame *f = k->frame; f; f = f->up) drop_finalisers_of(f->L);
+        lua_State *innermost = mcl_jit_state(k);
+        if (innermost) drop_finalisers_of(innermost);
     }
 }
 
@@ -127,7 +130,5 @@ static int guard_protected(lua_State *L) {
 void mcl_guard_quietly(struct mcl_host *h) {
     lua_State *S = h->service;
     if (h->closing || mcl_in_finaliser(h)) return;
-    lua_pushcfunction(S, guard_protected);
-    lua_pushlightuserdata(S, h);
-    if (lua_pcall(S, 1, 0, 0) != LUA_OK) lua_pop(S, 1); /* no memory: the older one stays */
+    if (mcl_cpcall(S, guard_protected, h) != LUA_OK) lua_pop(S, 1); /* no memory: the older one stays */
 }

@@ -51,7 +51,7 @@ static int wrapped(lua_State *L) {
     int n = resume(L, co, lua_gettop(L));
     if (n >= 0) return n;
     int status = lua_status(co);
-    if (status != LUA_OK && status != LUA_YIELD) { /* it died: close its variables */
+    if (MCL_CLOSES && status != LUA_OK && status != LUA_YIELD) { /* it died: close its variables */
         struct mcl_task *k = mcl_current();
         struct mcl_frame frame;
         if (k) mcl_frame_push(k, &frame, co);
@@ -104,9 +104,12 @@ void mcl_replace_coroutine(lua_State *L) {
         lua_getfield(L, -1, "create");
         lua_pushcclosure(L, coroutine_wrap, 1);
         lua_setfield(L, -2, "wrap");
-        lua_getfield(L, -1, "close");
-        lua_pushcclosure(L, coroutine_close, 1);
-        lua_setfield(L, -2, "close");
+        if (lua_getfield(L, -1, "close") == LUA_TFUNCTION) {
+            lua_pushcclosure(L, coroutine_close, 1);
+            lua_setfield(L, -2, "close");
+        } else {
+            lua_pop(L, 1); /* Lua 5.1 has none */
+        }
         lua_pushcfunction(L, coroutine_resume);
         lua_setfield(L, -2, "resume");
     }

@@ -5,11 +5,11 @@
  * touch.
  * SPDX-License-Identifier: BSL-1.0
  */
-#include <lauxlib.h>
 #include <stdlib.h>
 
 #include "close.h"
 #include "host.h"
+#include "luajit.h"
 #include "preempt.h"
 #include "raise.h"
 #include "sigint.h"
@@ -23,7 +23,9 @@ __attribute__((noinline)) struct mcl_task *mcl_current(void) {
 }
 
 __attribute__((noinline)) void mcl_set_current(struct mcl_task *k) {
+    if (current) current->host->running = NULL;
     current = k;
+    if (k) k->host->running = k;
     __asm__ volatile("" ::: "memory");
 }
 
@@ -57,6 +59,7 @@ static void come_back(struct mcl_task *k) {
     }
     /* A signal that came before the first line found no task. seq_cst: see mcl_preempt_attention. */
     if (__atomic_load_n(&h->attention, __ATOMIC_SEQ_CST)) mcl_preempt_hook_now(k);
+    mcl_jit_loaded(k);
 }
 
 mc_status mcl_yield(struct mcl_task *k) {

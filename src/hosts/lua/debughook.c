@@ -30,7 +30,7 @@ static struct record *push_record(lua_State *L, struct mcl_host *h, lua_State *o
 }
 
 void mcl_script_hook(lua_State *L, lua_Debug *ar) {
-    static const char *const events[] = {"call", "return", "line", "count", "tail call"};
+    static const char *const events[] = {"call", "return", "line", "count", MCL_TAIL_EVENT};
     struct mcl_task *k = mcl_current();
     struct mcl_host *h = k ? k->host : mcl_host_of(L);
     int due = ar->event == LUA_HOOKCOUNT && k && mcl_wants_poll(k);

@@ -1,10 +1,9 @@
 /* The interface for programs that own the lua_State.
  * SPDX-License-Identifier: BSL-1.0
  */
-#include <lauxlib.h>
-
 #include "close.h"
 #include "host.h"
+#include "luajit.h"
 #include "multicore/lua.h"
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -43,9 +42,7 @@ PUBLIC mc_status mc_lua_open(lua_State *L, const mc_runtime_options *options, ui
         return status;
     }
     struct opening o = {options, flags};
-    lua_pushcfunction(L, open_protected);
-    lua_pushlightuserdata(L, &o);
-    switch (lua_pcall(L, 1, 0, 0)) {
+    switch (mcl_cpcall(L, open_protected, &o)) {
         case LUA_OK: return MC_OK;
         case LUA_ERRMEM: return MC_ENOMEM;
         default: return MC_EAGAIN;
@@ -61,7 +58,7 @@ static int runs(struct mcl_task *k, lua_State *L) {
     if (k->ended) return 0;
     for (struct mcl_frame *f = k->frame; f; f = f->up)
         if (f->L == L) return 1;
-    return 0;
+    return mcl_jit_state(k) == L;
 }
 
 PUBLIC mc_task *mc_lua_task(lua_State *L) {
@@ -82,9 +79,7 @@ PUBLIC mc_status mc_lua_enter(lua_State *L, lua_State **out) {
     if (!mc_task_current() || mcl_current()) return MC_EPERM;
     struct mcl_host *h = mcl_host_of(L);
     if (!h || !h->runtime) return MC_ESHUTDOWN;
-    lua_pushcfunction(h->service, enter_protected);
-    lua_pushlightuserdata(h->service, h);
-    if (lua_pcall(h->service, 1, 0, 0) != LUA_OK) {
+    if (mcl_cpcall(h->service, enter_protected, h) != LUA_OK) {
         lua_pop(h->service, 1);
         return MC_ENOMEM;
     }

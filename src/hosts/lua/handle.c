@@ -151,7 +151,7 @@ static int spawn_from_table(lua_State *L) {
     luaL_argcheck(L, lua_getfield(L, 1, "stack") == LUA_TNIL || lua_isinteger(L, 3), 1,
                   "stack must be a number of bytes");
     lua_Integer stack = lua_tointeger(L, 3);
-    if (stack < (lua_Integer)(1024 * 1024)) stack = 0; /* the default is the least */
+    if (stack < (lua_Integer)MCL_TASK_STACK) stack = 0; /* the default is the least */
     lua_geti(L, 1, 1);
     luaL_argcheck(L, is_callable(L, 4), 1, "its first element must be a function");
     lua_getfield(L, 1, "n");

@@ -5,13 +5,12 @@
 #include <string.h>
 
 #include "close.h"
+#include "luajit.h"
 #include "preempt.h"
 #include "sigint.h"
 
 /* A name, not an address: the module and an embedder's copy of this code find each other's state. */
 #define REGISTRY_KEY "multicore.host"
-
-#define TASK_STACK (1024u * 1024u) /* Lua's own limit of nested C calls fits, see docs/lua.md */
 
 struct mcl_host *mcl_host_of(lua_State *L) {
     lua_getfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY);
@@ -26,24 +25,27 @@ void mcl_host_forget(lua_State *L) {
 }
 
 int mcl_in_finaliser(const struct mcl_host *h) {
-    /* From Lua 5.4.4 on every answer is -1 while the collector is stopped from inside. */
-    return !h->closing && lua_gc(h->service, LUA_GCCOUNT) == -1;
+    if (h->closing) return 0;
+    lua_State *L = h->running ? mcl_jit_state(h->running) : NULL;
+    return mcl_collector_stopped(L ? L : h->service);
 }
 
 /* ---- hooks of the runtime ---- */
 
 static void on_taken(void *self, mc_task *task) {
     struct mcl_host *h = self;
+    struct mcl_task *k = mcl_current();
+    h->running = k && k->host == h ? k : NULL;
     mcl_preempt_taken(h);
     if (task && task != h->main->task) mcl_sigint_watch(h);
     /* The main task comes back from a section of its own, during which other tasks made objects. */
-    if (task && task == h->main->task && mcl_current() == h->main && h->alive && !h->closing)
-        mcl_guard_quietly(h);
+    if (task && task == h->main->task && k == h->main && h->alive && !h->closing) mcl_guard_quietly(h);
+    if (h->running) mcl_jit_loaded(h->running);
 }
 
 static int on_may_lend(void *self) {
     struct mcl_host *h = self;
-    return !mcl_in_finaliser(h);
+    return mcl_jit_may_lend(h) && !mcl_in_finaliser(h);
 }
 
 static void on_attention(void *self) { mcl_preempt_attention(self); }
@@ -115,9 +117,10 @@ static int weak_table(lua_State *L, const char *mode) {
 struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint) {
     const mc_runtime_options defaults = MC_RUNTIME_OPTIONS_INIT;
     /* In a finaliser (see mcl_in_finaliser), which may be one at the end: a guardian would not be called. */
-    if (lua_getfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY) != LUA_TNIL || lua_gc(L, LUA_GCCOUNT) == -1)
+    if (lua_getfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY) != LUA_TNIL || mcl_collector_stopped(L))
         luaL_error(L, "multicore: cannot start inside a finaliser (__gc) or at the end of the state");
     lua_pop(L, 1);
+    lua_State *main_L = mcl_main_state(L);
     struct mcl_host *h = calloc(1, sizeof *h);
     struct mcl_task *main_task = calloc(1, sizeof *main_task);
     if (!h || !main_task) {
@@ -131,13 +134,11 @@ struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, i
     h->options = options ? *options : defaults;
     h->options.host = NULL;
     if (!h->options.name) h->options.name = "lua";
-    if (h->options.stack_size < TASK_STACK) h->options.stack_size = TASK_STACK;
+    if (h->options.stack_size < MCL_TASK_STACK) h->options.stack_size = MCL_TASK_STACK;
     h->on_error = LUA_NOREF;
     h->exit = LUA_NOREF;
 
-    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-    h->main_L = lua_tothread(L, -1);
-    lua_pop(L, 1);
+    h->main_L = main_L;
     main_task->host = h;
     main_task->refs = 1;
     main_task->L = main_task->base.L = h->main_L;
@@ -169,6 +170,7 @@ struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, i
                        "give each state a thread of its own");
         luaL_error(L, "multicore: cannot start: %s", mc_status_message(status));
     }
+    mcl_jit_start(L, h);
     lua_pushlightuserdata(L, h);
     lua_setfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY);
     mcl_guard(L, h);

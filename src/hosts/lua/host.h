@@ -9,8 +9,6 @@
 #ifndef MULTICORE_HOSTS_LUA_HOST_H
 #define MULTICORE_HOSTS_LUA_HOST_H
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -26,6 +24,7 @@ struct mcl_host {
     struct mcl_frame birth; /* below the frames of main: the coroutine that loaded the module, if one did */
     struct mcl_task *tasks; /* all that have not been destroyed, the main task excluded */
     unsigned alive;         /* their number */
+    struct mcl_task *running; /* the one that runs Lua, or whose section may be taken; NULL: none of ours */
 
     /* References into the Lua registry. */
     int service_ref;
@@ -52,6 +51,9 @@ struct mcl_host {
 
     int attention;    /* (any thread) a checkpoint is wanted */
     pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */
+
+    int nothing;                     /* LuaJIT: reference to a C function that does nothing */
+    unsigned char unwinds, refused; /* LuaJIT: errors unwind C frames; a refused section was reported */
 };
 
 /* Finds the host of a state; NULL if it has none (any more). */

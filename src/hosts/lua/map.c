@@ -76,7 +76,7 @@ static int map_spawn(lua_State *L) {
         lua_pushvalue(L, RESULTS);
         lua_pushvalue(L, MAP);
         lua_pushcclosure(L, map_worker, 4);
-        lua_pushfstring(L, "map %I", (LUAI_UACINT)i);
+        lua_pushfstring(L, "map " MCL_COUNT, MCL_COUNT_ARG(i));
         lua_insert(L, -2);
         mcl_spawn(L, 0, lua_tostring(L, -2), 0, "map");
         lua_rawseti(L, WORKERS, i);

@@ -1,8 +1,6 @@
 /* What `require "multicore"` loads.
  * SPDX-License-Identifier: BSL-1.0
  */
-#include <lauxlib.h>
-
 #include "lib.h"
 #include "multicore/lua.h"
 
@@ -38,8 +36,10 @@ __attribute__((visibility("default"))) int luaopen_multicore(lua_State *L) {
     struct mcl_host *h = mcl_host_of(L);
     if (!h) h = mcl_host_new(L, NULL, 1);
     if (h->exit == LUA_NOREF) {
-        mcl_replace_coroutine(L);
-        mcl_replace_debug(L);
+        if (!MCL_LUAJIT) { /* which has no use for hooks */
+            mcl_replace_coroutine(L);
+            mcl_replace_debug(L);
+        }
         mcl_replace_exit(L, h);
     }
     mcl_open_handles(L);

@@ -101,8 +101,8 @@ static struct mcl_frame *find_frame(struct mcl_task *k, lua_State *L) {
 
 static int wants_event(int mask, int event) {
     switch (event) {
-        case LUA_HOOKCALL:
-        case LUA_HOOKTAILCALL: return mask & LUA_MASKCALL;
+        case LUA_HOOKCALL: return mask & LUA_MASKCALL;
+        case LUA_HOOKTAILCALL: return mask & MCL_TAIL_MASK;
         case LUA_HOOKRET: return mask & LUA_MASKRET;
         case LUA_HOOKLINE: return mask & LUA_MASKLINE;
         default: return 0; /* a count of its own goes on from the start */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSL-1.0 */
 #include "raise.h"
 
-#include <lauxlib.h>
 #include <math.h>
 
 #include "deadline.h"

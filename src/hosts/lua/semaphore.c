@@ -53,7 +53,7 @@ static int semaphore_release(lua_State *L) {
 
 static int semaphore_tostring(lua_State *L) {
     struct semaphore *s = check_semaphore(L);
-    lua_pushfstring(L, "semaphore (%I): %p", (LUAI_UACINT)s->count, (void *)s);
+    lua_pushfstring(L, "semaphore (" MCL_COUNT "): %p", MCL_COUNT_ARG(s->count), (void *)s);
     return 1;
 }
 

@@ -3,7 +3,6 @@
  */
 #include "task.h"
 
-#include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +62,7 @@ static void on_destroy(void *data) {
     lua_pushnil(S); /* assigning nil to a field allocates nothing */
     set_anchor(S, k);
     unlink_task(k);
+    if (k->host->running == k) k->host->running = NULL;
     mcl_task_unref(k);
 }
 
@@ -77,6 +77,7 @@ static int keep_traceback(lua_State *L) {
         if (text) k->traceback = strdup(text);
         lua_pop(L, 1);
     }
+    if (k) mcl_preempt_grace(k); /* no error while one is handled */
     return 1;
 }
 

@@ -43,7 +43,7 @@ static int check_fd(lua_State *L, int arg) {
     }
     luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (stream) {
-        luaL_argcheck(L, stream->closef != NULL, arg, "the file is closed");
+        luaL_argcheck(L, !mcl_stream_closed(stream), arg, "the file is closed");
         return fileno(stream->f);
     }
     static const char *const getters[] = {"getfd", "fileno"};

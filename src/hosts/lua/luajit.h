@@ -1,0 +1,51 @@
+/* LuaJIT: what a task does at the moment, a C function of Lua or something else.
+ *
+ * A section opened by C code that was called through the FFI must keep the interpreter: compiled code is in
+ * the middle of it, and whoever ran Lua meanwhile would crash. Nothing can be read from the lua_State then,
+ * which compiled code does not keep up to date. So:
+ *
+ * - LuaJIT is told to call every C function of Lua through a function of ours (LUAJIT_MODE_WRAPCFUNC), which
+ *   keeps one struct mcl_native for each on the C stack. Errors unwind C frames, so none is left behind; a
+ *   LuaJIT that does otherwise is found out at the start, and then no section lets others run.
+ * - A C function itself runs as long as the base of its lua_State is its own: whatever it calls has a higher
+ *   one, in compiled code, too.
+ *
+ * Rejected: asking which function is at level 0 (compiled code leaves an old frame there); telling the FFI by
+ * the exported mc_release (C libraries made for it use the macros).
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#ifndef MULTICORE_HOSTS_LUA_LUAJIT_H
+#define MULTICORE_HOSTS_LUA_LUAJIT_H
+
+#include "compat.h"
+
+struct mcl_host;
+struct mcl_task;
+
+#if LUA_VERSION_NUM >= 504
+
+static inline void mcl_jit_start(lua_State *L, struct mcl_host *h) { (void)L, (void)h; }
+static inline int mcl_jit_may_lend(struct mcl_host *h) { return (void)h, 1; }
+static inline void mcl_jit_loaded(struct mcl_task *k) { (void)k; }
+static inline lua_State *mcl_jit_state(const struct mcl_task *k) { return (void)k, NULL; }
+
+#else
+
+/* In the functions below a state that is not LuaJIT's is no error: they do nothing. */
+
+/* At the start, with the main task as the current one. Raises Lua errors. */
+void mcl_jit_start(lua_State *L, struct mcl_host *h);
+
+/* Whether the task that ran last is in a C function of Lua, or in no Lua code at all; else says, once, that a
+ * section keeps the interpreter. With the baton, on any thread. */
+int mcl_jit_may_lend(struct mcl_host *h);
+
+/* Others may have run Lua since k went away. LuaJIT keeps the lua_State that runs in a global, which it sets
+ * when a C function returns, but not when it raises an error. */
+void mcl_jit_loaded(struct mcl_task *k);
+
+/* The lua_State that the innermost C function of k was called with, or NULL. */
+lua_State *mcl_jit_state(const struct mcl_task *k);
+
+#endif
+#endif
