@@ -66,6 +66,9 @@ end)
 
 t.test("below a C function that calls Lua, too, and after one that failed", function()
     t.eq(lets_others_in(function() native.call(interpreted, 5000) end), false)
+    local function compiled(us) return C.native_section(us) end
+    for _ = 1, 200 do compiled(0) end
+    t.eq(lets_others_in(function() native.call(compiled, 5000) end), false)
     t.eq(native.call_back(lets_others_in, function() interpreted(5000) end), false)
     t.eq(lets_others_in(function() table.sort({2, 1}, function() interpreted(5000) end) end), false)
     t.eq(lets_others_in(function() pcall(native.call, error, "x") interpreted(5000) end), false)

@@ -129,8 +129,8 @@ static int channel_len(lua_State *L) {
 
 static int channel_tostring(lua_State *L) {
     struct channel *c = check_channel(L);
-    lua_pushfstring(L, "channel (" MCL_COUNT " of " MCL_COUNT "%s): %p", MCL_COUNT_ARG(c->count), MCL_COUNT_ARG(c->capacity),
-                    c->closed ? ", closed" : "", (void *)c);
+    lua_pushfstring(L, "channel (" MCL_COUNT " of " MCL_COUNT "%s): %p", MCL_COUNT_ARG(c->count),
+                    MCL_COUNT_ARG(c->capacity), c->closed ? ", closed" : "", (void *)c);
     return 1;
 }
 

@@ -13,7 +13,7 @@
 #if LUA_VERSION_NUM >= 504
 
 #define MCL_LUAJIT 0
-#define MCL_CLOSES 1 /* variables at the end of their block */
+#define MCL_CLOSES 1                   /* variables at the end of their block */
 #define MCL_TASK_STACK (1024u * 1024u) /* Lua's own limit of nested C calls fits, see docs/lua.md */
 #define MCL_COUNT "%I"                 /* in a format: a lua_Integer */
 #define MCL_COUNT_ARG(n) ((LUAI_UACINT)(n))

@@ -21,9 +21,9 @@ struct mcl_host {
     lua_State *main_L;
     lua_State *service; /* for calls of the Lua API from the runtime's hooks; anchored */
     struct mcl_task *main;
-    struct mcl_frame birth; /* below the frames of main: the coroutine that loaded the module, if one did */
-    struct mcl_task *tasks; /* all that have not been destroyed, the main task excluded */
-    unsigned alive;         /* their number */
+    struct mcl_frame birth;   /* below the frames of main: the coroutine that loaded the module, if one did */
+    struct mcl_task *tasks;   /* all that have not been destroyed, the main task excluded */
+    unsigned alive;           /* their number */
     struct mcl_task *running; /* the one that runs Lua, or whose section may be taken; NULL: none of ours */
 
     /* References into the Lua registry. */
@@ -52,8 +52,8 @@ struct mcl_host {
     int attention;    /* (any thread) a checkpoint is wanted */
     pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */
 
-    int nothing;                     /* LuaJIT: reference to a C function that does nothing */
-    unsigned char unwinds, refused; /* LuaJIT: errors unwind C frames; a refused section was reported */
+    int nothing;                        /* LuaJIT: reference to a C function that does nothing */
+    unsigned char knows_calls, refused; /* LuaJIT: what luajit.h says works; a refusal was reported */
 };
 
 /* Finds the host of a state; NULL if it has none (any more). */

@@ -2,6 +2,7 @@
 #include "luajit.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,22 +16,25 @@ enum { MODE_NONE = 1, MODE_WRAPCFUNC = 0x10, MODE_ON = 0x100 };
 struct mcl_native {
     struct mcl_native *up;
     lua_State *L;
-    int base;
-    char *bottom; /* of the C stack, about */
+    uintptr_t entry; /* see entry_of */
+    char *bottom;    /* of the C stack, about */
     char *here;
 };
 
-#define NOWHERE (-2)
+#define NOWHERE 1 /* no address */
 
 /* LuaJIT does not limit nested C calls, though 8 MiB happen to be enough for small ones. */
 #define DEEP (MCL_TASK_STACK - 512 * 1024)
 #define TOO_DEEP (DEEP + 128 * 1024) /* for those that handle the error */
 
-/* Where the innermost function of L begins, as an offset; -1: nothing runs there. Reads no frame, which in
- * compiled code need not be one. */
-__attribute__((noinline)) static int base_of(lua_State *L) {
-    lua_Debug ar;
-    return lua_getstack(L, 0, &ar) ? ar.i_ci : -1;
+static size_t
+    entry_at; /* offset of the word in a lua_State; 0: not known. Written before sections are open */
+
+/* Where on the C stack LuaJIT was entered last to run L; 0: it is not running. */
+static uintptr_t entry_of(lua_State *L) {
+    uintptr_t word;
+    memcpy(&word, (const char *)L + entry_at, sizeof word);
+    return word;
 }
 
 /* ---- around each C function ---- */
@@ -61,30 +65,52 @@ static void leave(struct mcl_native *native) {
 
 static int call(lua_State *L, lua_CFunction f, struct mcl_task *k) {
     char *here = __builtin_frame_address(0);
-    __attribute__((cleanup(leave))) struct mcl_native native = {k->native, L, base_of(L), here, here};
+    __attribute__((cleanup(leave))) struct mcl_native native = {k->native, L, entry_of(L), here, here};
     k->native = &native;
     /* Opened by mc_release through the FFI, so Lua runs within it. */
-    if (mc_task_state(k->task) == MC_TASK_SECTION) native.base = NOWHERE;
+    if (mc_task_state(k->task) == MC_TASK_SECTION) native.entry = NOWHERE;
     if (native.up) {
         native.bottom = native.up->bottom;
         ptrdiff_t limit = native.bottom - native.up->here > (ptrdiff_t)DEEP ? TOO_DEEP : DEEP;
         if (native.bottom - here > limit) luaL_error(L, "C stack overflow");
     }
-    return f(L);
+    int n = f(L);
+    if (n >= 0 && !native.up && k == mcl_current() && L != k->host->service) poll(L, k);
+    return n;
 }
 
 static int wrapper(lua_State *L, lua_CFunction f) {
     struct mcl_task *k = mcl_current();
     if (!k) return f(L);
-    int n = call(L, f, k);
-    if (n >= 0 && !k->native && k == mcl_current() && L != k->host->service) poll(L, k);
-    return n;
+    return call(L, f, k);
 }
 
 /* ---- start ---- */
 
 static int raise_error(lua_State *L) { return lua_error(L); }
 static int nothing(lua_State *L) { return (void)L, 0; }
+static int push_entry(lua_State *L) { return lua_pushnumber(L, (lua_Number)entry_of(L)), 1; }
+
+/* Looks for the one word in L that points into the C stack, a little above here, and tries it out. */
+static int find_entry(lua_State *L) {
+    enum { WORDS = 12, NEAR = 16384 };
+    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    size_t found = 0, at = 0;
+    for (size_t i = 1; i < WORDS; i++) {
+        entry_at = i * sizeof(uintptr_t);
+        if (entry_of(L) - here < NEAR) {
+            found++;
+            at = entry_at;
+        }
+    }
+    entry_at = found == 1 ? at : 0;
+    if (!entry_at) return 0;
+    const uintptr_t mine = entry_of(L);
+    lua_pushcfunction(L, push_entry);
+    lua_call(L, 0, 1);
+    if (lua_tonumber(L, -1) >= (lua_Number)mine || entry_of(L) != mine) entry_at = 0;
+    return 0;
+}
 
 void mcl_jit_start(lua_State *L, struct mcl_host *h) {
     if (!MCL_LUAJIT) return;
@@ -96,8 +122,10 @@ void mcl_jit_start(lua_State *L, struct mcl_host *h) {
     lua_pop(L, 1);
     lua_cpcall(L, raise_error, NULL);
     lua_pop(L, 1);
-    h->unwinds = !h->main->native;
+    h->knows_calls = !h->main->native;
     h->main->native = NULL;
+    if (lua_cpcall(L, find_entry, NULL) != LUA_OK) lua_error(L);
+    if (!entry_at) h->knows_calls = 0;
     lua_pushcfunction(L, nothing);
     h->nothing = luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -105,18 +133,21 @@ void mcl_jit_start(lua_State *L, struct mcl_host *h) {
 /* ---- sections ---- */
 
 static int is_in_c_function(const struct mcl_host *h, const struct mcl_task *k) {
-    if (!k->native) return base_of(k->L) < 0; /* C code of the program that owns the state */
-    return h->unwinds && base_of(k->native->L) == k->native->base;
+    if (!h->knows_calls) return 0;
+    if (!k->native) return entry_of(k->L) == 0; /* C code of the program that owns the state */
+    return entry_of(k->native->L) == k->native->entry;
 }
 
 static void report(struct mcl_host *h, const struct mcl_task *k) {
     h->refused = 1;
-    mc_misuse misuse = {sizeof misuse, MC_ENOTSUP, NULL, NULL, NULL, 0, k->task ? mc_task_name(k->task) : NULL};
+    mc_misuse misuse = {
+        sizeof misuse, MC_ENOTSUP, NULL, NULL, NULL, 0, k->task ? mc_task_name(k->task) : NULL};
     misuse.message =
-        h->unwinds ? "a section of C code that Lua did not call as a C function (but through the FFI, or as a "
-                     "debug hook) keeps the interpreter; call it from a lua_CFunction (said once)"
-                   : "this LuaJIT does not unwind C functions when it raises an error, so that FFI calls cannot "
-                     "be told from C functions: sections keep the interpreter (said once)";
+        h->knows_calls
+            ? "a section of C code that Lua did not call as a C function (but through the FFI, or as a "
+              "debug hook) keeps the interpreter; call it from a lua_CFunction (said once)"
+            : "in this build of LuaJIT calls through the FFI cannot be told from calls of C functions: "
+              "sections keep the interpreter (said once)";
     if (h->options.misuse)
         h->options.misuse(h->options.arg, &misuse);
     else

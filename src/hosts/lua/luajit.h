@@ -1,17 +1,19 @@
 /* LuaJIT: what a task does at the moment, a C function of Lua or something else.
  *
  * A section opened by C code that was called through the FFI must keep the interpreter: compiled code is in
- * the middle of it, and whoever ran Lua meanwhile would crash. Nothing can be read from the lua_State then,
- * which compiled code does not keep up to date. So:
+ * the middle of it, and whoever ran Lua meanwhile would crash. The API does not tell, as compiled code does
+ * not keep the lua_State up to date. So:
  *
  * - LuaJIT is told to call every C function of Lua through a function of ours (LUAJIT_MODE_WRAPCFUNC), which
- *   keeps one struct mcl_native for each on the C stack. Errors unwind C frames, so none is left behind; a
- *   LuaJIT that does otherwise is found out at the start, and then no section lets others run.
- * - A C function itself runs as long as the base of its lua_State is its own: whatever it calls has a higher
- *   one, in compiled code, too.
+ *   keeps one struct mcl_native for each on the C stack. Errors unwind C frames, so none is left behind.
+ * - A C function itself runs as long as LuaJIT has not been entered again to run the same lua_State. The
+ *   lua_State says where on the C stack it was entered last, but not by the API: the place of that word is
+ *   looked for at the start.
  *
- * Rejected: asking which function is at level 0 (compiled code leaves an old frame there); telling the FFI by
- * the exported mc_release (C libraries made for it use the macros).
+ * A LuaJIT that does not unwind, or hides the word, is found out at the start: no section lets others run.
+ *
+ * Rejected: asking which function is at level 0, or where its frame is (compiled code leaves old ones there);
+ * telling the FFI by the exported mc_release (C libraries made for it use the macros).
  * SPDX-License-Identifier: BSL-1.0
  */
 #ifndef MULTICORE_HOSTS_LUA_LUAJIT_H
