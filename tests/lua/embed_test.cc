@@ -1,9 +1,10 @@
 // Programs that own their lua_State: multicore/lua.h, in C++.
 // SPDX-License-Identifier: BSL-1.0
+#include <lua.hpp>
+
 #include "multicore/lua.h"
 
 #include <gtest/gtest.h>
-#include <lua.hpp>
 
 #include <string>
 #include <thread>
@@ -24,8 +25,11 @@ struct State {
     // Runs a script; its result, or its error.
     std::string run(const char* script) { return run_on(L, script); }
     static std::string run_on(lua_State* L, const char* script) {
-        if (luaL_loadstring(L, script) == LUA_OK) lua_pcall(L, 0, 1, 0);
-        const char* text = luaL_tolstring(L, -1, nullptr);
+        if (luaL_loadstring(L, script) == 0) lua_pcall(L, 0, 1, 0);
+        lua_getglobal(L, "tostring");
+        lua_pushvalue(L, -2);
+        lua_call(L, 1, 1);
+        const char* text = lua_tostring(L, -1);
         std::string result = text ? text : "";
         lua_pop(L, 2);
         return result;
@@ -53,7 +57,8 @@ TEST(LuaEmbed, RefusesWhatCannotWork) {
     EXPECT_EQ(mc_lua_open(second.L, nullptr, 0), MC_EPERM);
     lua_getglobal(second.L, "require");
     lua_pop(second.L, 1);
-    luaL_requiref(state.L, "again", luaopen_multicore, 0);
+    lua_pushcfunction(state.L, luaopen_multicore);
+    lua_call(state.L, 0, 1);
     lua_pushcfunction(second.L, luaopen_multicore);
     EXPECT_EQ(lua_pcall(second.L, 0, 0, 0), LUA_ERRRUN);
     EXPECT_NE(std::string(lua_tostring(second.L, -1)).find("a thread of its own"), std::string::npos);
@@ -111,7 +116,7 @@ TEST(LuaEmbed, KnowsTheTaskOfAState) {
     EXPECT_EQ(mc_lua_task(state.L), mc_task_current());
     lua_register(state.L, "see_task", see_task);
     EXPECT_EQ(state.run("local mc = require 'multicore'\n"
-                        "local t = mc.spawn {name = 'seen', function() coroutine.wrap(see_task)() end}\n"
+                        "local t = mc.spawn {name = 'seen', function() coroutine.wrap(function() see_task() end)() end}\n"
                         "t:join() return mc.self():name()"),
               "main");
     ASSERT_NE(seen_task, nullptr);

@@ -208,8 +208,12 @@ t.test("finalisers that are older than the module", function()
         debug.sethook(function() end, "l")
     ]])
     t.eq(how .. code, "exit3", output)
-    t.match(output, "^nil\ntrue\nresumed\ntrue\t[%d.]+\nfalse\t.*at the end of the state")
-    output, how, code = t.program(finaliser .. [[
+    if t.has "preemption" then t.match(output, "^nil\n") end -- the hook was ours to take away
+    t.match(output, "\ntrue\nresumed\ntrue\t[%d.]+\nfalse\t.*at the end of the state")
+end)
+
+t.test_with("knowledge of finalisers", "the end of the state is no time to start", function()
+    local output, how, code = t.program(finaliser .. [[
         KEPT = finaliser(function() print(pcall(require, "multicore")) end)
     ]])
     t.eq(how .. code, "exit0", output)

@@ -85,7 +85,7 @@ t.test("a sleeper wakes beside a loop", function()
     while not woke do end
 end)
 
-t.test("a finaliser that computes is waited for, and then way is given", function()
+t.test_with("knowledge of finalisers", "a finaliser that computes is waited for, and then way is given", function()
     local done, finalised = false, false
     mc.spawn(function() done = true end)
     t.finaliser(function()

@@ -50,7 +50,7 @@ local cases = {
     {"the main task alone, in a section that polls", "ready() native.poll_cancelled()"},
     {"the main task maps", "mc.map(function(i) if i == 3 then ready() end mc.sleep(3600) end, {1, 2, 3})"},
     {"the main task yields for ever", "ready() while true do mc.yield() end"},
-    {"the main task reads standard input", "local f = io.open('/proc/self/fd/' .. native.pipe()) ready() f:read(1) os.exit(2)"},
+    {"the main task reads standard input", "local f = io.open('/proc/self/fd/' .. native.pipe()) ready() f:read(1) os.exit(2)", "preemption"},
 }
 
 for _, c in ipairs(cases) do

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "close.h"
 #include "host.h"
 #include "preempt.h"
 
@@ -166,6 +168,19 @@ void mcl_jit_loaded(struct mcl_task *k) {
     lua_State *L = k->native->L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, k->host->nothing);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for its stack; the global is set */
+}
+
+int mcl_jit_insist(struct mcl_task *k) {
+    enum { PATIENCE = 100 };
+    if (!MCL_LUAJIT) return 0;
+    if (++k->cancel_count > PATIENCE) {
+        /* Longer than a state that is closed waits for sections: then this one does not come back. */
+        const struct timespec pause = {0, 2 * MCL_CLOSE_TIMEOUT};
+        mc_release();
+        nanosleep(&pause, NULL);
+        mc_acquire();
+    }
+    return 1;
 }
 
 lua_State *mcl_jit_state(const struct mcl_task *k) { return k->native ? k->native->L : NULL; }

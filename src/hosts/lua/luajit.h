@@ -29,6 +29,7 @@ struct mcl_task;
 static inline void mcl_jit_start(lua_State *L, struct mcl_host *h) { (void)L, (void)h; }
 static inline int mcl_jit_may_lend(struct mcl_host *h) { return (void)h, 1; }
 static inline void mcl_jit_loaded(struct mcl_task *k) { (void)k; }
+static inline int mcl_jit_insist(struct mcl_task *k) { return (void)k, 0; }
 static inline lua_State *mcl_jit_state(const struct mcl_task *k) { return (void)k, NULL; }
 
 #else
@@ -45,6 +46,10 @@ int mcl_jit_may_lend(struct mcl_host *h);
 /* Others may have run Lua since k went away. LuaJIT keeps the lua_State that runs in a global, which it sets
  * when a C function returns, but not when it raises an error. */
 void mcl_jit_loaded(struct mcl_task *k);
+
+/* k is about to be told that it is cancelled. One that will not hear lets the others, and the end of the
+ * state, go on: nothing can be raised outside its pcalls. False: not LuaJIT. */
+int mcl_jit_insist(struct mcl_task *k);
 
 /* The lua_State that the innermost C function of k was called with, or NULL. */
 lua_State *mcl_jit_state(const struct mcl_task *k);

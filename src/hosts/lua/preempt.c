@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deadline.h"
+#include "luajit.h"
 #include "raise.h"
 #include "sigint.h"
 
@@ -191,6 +192,7 @@ static int patience(unsigned n) {
 }
 
 void mcl_preempt_insist(struct mcl_task *k) {
+    if (mcl_jit_insist(k)) return;
     int count = patience(k->cancel_count++);
     k->hook_busy = 1;
     for (struct mcl_frame *f = k->frame; f; f = f->up) replace_hook(f, count);
