@@ -115,10 +115,12 @@ TEST(LuaEmbed, KnowsTheTaskOfAState) {
     ASSERT_EQ(mc_lua_open(state.L, nullptr, 0), MC_OK);
     EXPECT_EQ(mc_lua_task(state.L), mc_task_current());
     lua_register(state.L, "see_task", see_task);
-    EXPECT_EQ(state.run("local mc = require 'multicore'\n"
-                        "local t = mc.spawn {name = 'seen', function() coroutine.wrap(function() see_task() end)() end}\n"
-                        "t:join() return mc.self():name()"),
-              "main");
+    EXPECT_EQ(
+        state.run(
+            "local mc = require 'multicore'\n"
+            "local t = mc.spawn {name = 'seen', function() coroutine.wrap(function() see_task() end)() end}\n"
+            "t:join() return mc.self():name()"),
+        "main");
     ASSERT_NE(seen_task, nullptr);
     EXPECT_STREQ(mc_task_name(seen_task), "seen");
     lua_State* stray = lua_newthread(state.L);
