@@ -170,7 +170,15 @@ struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, i
                        "give each state a thread of its own");
         luaL_error(L, "multicore: cannot start: %s", mc_status_message(status));
     }
-    mcl_jit_start(L, h);
+    if (!mcl_jit_start(L, h)) {
+        mcl_host_stop(h, 0);
+        free(main_task);
+        free(h);
+        luaL_error(
+            L,
+            "multicore: cannot start in this build of LuaJIT, which does not unwind C functions when an "
+            "error is raised; use one that does (LJ_UNWIND_EXT, the default on x64)");
+    }
     lua_pushlightuserdata(L, h);
     lua_setfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY);
     mcl_guard(L, h);

@@ -52,8 +52,10 @@ struct mcl_host {
     int attention;    /* (any thread) a checkpoint is wanted */
     pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */
 
-    int nothing;                        /* LuaJIT: reference to a C function that does nothing */
-    unsigned char knows_calls, refused; /* LuaJIT: what luajit.h says works; a refusal was reported */
+    /* LuaJIT, see luajit.c. */
+    size_t entry_at;       /* offset of a word in a lua_State */
+    int nothing;           /* reference to a C function that does nothing */
+    unsigned char refused; /* a section was, and that is told */
 };
 
 /* Finds the host of a state; NULL if it has none (any more). */

@@ -29,13 +29,10 @@ struct mcl_native {
 #define DEEP (MCL_TASK_STACK - 512 * 1024)
 #define TOO_DEEP (DEEP + 128 * 1024) /* for those that handle the error */
 
-static size_t
-    entry_at; /* offset of the word in a lua_State; 0: not known. Written before sections are open */
-
 /* Where on the C stack LuaJIT was entered last to run L; 0: it is not running. */
-static uintptr_t entry_of(lua_State *L) {
+static uintptr_t entry_of(const struct mcl_host *h, lua_State *L) {
     uintptr_t word;
-    memcpy(&word, (const char *)L + entry_at, sizeof word);
+    memcpy(&word, (const char *)L + h->entry_at, sizeof word);
     return word;
 }
 
@@ -67,7 +64,8 @@ static void leave(struct mcl_native *native) {
 
 static int call(lua_State *L, lua_CFunction f, struct mcl_task *k) {
     char *here = __builtin_frame_address(0);
-    __attribute__((cleanup(leave))) struct mcl_native native = {k->native, L, entry_of(L), here, here};
+    __attribute__((cleanup(leave))) struct mcl_native native = {k->native, L, entry_of(k->host, L), here,
+                                                                here};
     k->native = &native;
     /* Opened by mc_release through the FFI, so Lua runs within it. */
     if (mc_task_state(k->task) == MC_TASK_SECTION) native.entry = NOWHERE;
@@ -91,53 +89,55 @@ static int wrapper(lua_State *L, lua_CFunction f) {
 
 static int raise_error(lua_State *L) { return lua_error(L); }
 static int nothing(lua_State *L) { return (void)L, 0; }
-static int push_entry(lua_State *L) { return lua_pushnumber(L, (lua_Number)entry_of(L)), 1; }
+
+static int push_entry(lua_State *L) {
+    lua_pushnumber(L, (lua_Number)entry_of(mcl_current()->host, L));
+    return 1;
+}
 
 /* Looks for the one word in L that points into the C stack, a little above here, and tries it out. */
 static int find_entry(lua_State *L) {
     enum { WORDS = 12, NEAR = 16384 };
+    struct mcl_host *h = lua_touserdata(L, 1);
     const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     size_t found = 0, at = 0;
     for (size_t i = 1; i < WORDS; i++) {
-        entry_at = i * sizeof(uintptr_t);
-        if (entry_of(L) - here < NEAR) {
-            found++;
-            at = entry_at;
-        }
+        h->entry_at = i * sizeof(uintptr_t);
+        if (entry_of(h, L) - here >= NEAR) continue;
+        found++;
+        at = h->entry_at;
     }
-    entry_at = found == 1 ? at : 0;
-    if (!entry_at) return 0;
-    const uintptr_t mine = entry_of(L);
+    h->entry_at = found == 1 ? at : 0;
+    if (!h->entry_at) return 0;
+    const uintptr_t mine = entry_of(h, L);
     lua_pushcfunction(L, push_entry);
     lua_call(L, 0, 1);
-    if (lua_tonumber(L, -1) >= (lua_Number)mine || entry_of(L) != mine) entry_at = 0;
+    if (lua_tonumber(L, -1) >= (lua_Number)mine || entry_of(h, L) != mine) h->entry_at = 0;
     return 0;
 }
 
-void mcl_jit_start(lua_State *L, struct mcl_host *h) {
-    if (!MCL_LUAJIT) return;
+int mcl_jit_start(lua_State *L, struct mcl_host *h) {
+    if (!MCL_LUAJIT) return 1;
     int (*function)(lua_State *, lua_CFunction) = wrapper;
     void *pointer; /* ISO C knows no conversion */
     memcpy(&pointer, &function, sizeof pointer);
     lua_pushlightuserdata(L, pointer);
     luaJIT_setmode(L, -1, MODE_WRAPCFUNC | MODE_ON);
     lua_pop(L, 1);
-    lua_cpcall(L, raise_error, NULL);
-    lua_pop(L, 1);
-    h->knows_calls = !h->main->native;
-    h->main->native = NULL;
-    if (lua_cpcall(L, find_entry, NULL) != LUA_OK) lua_error(L);
-    if (!entry_at) h->knows_calls = 0;
     lua_pushcfunction(L, nothing);
     h->nothing = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_cpcall(L, raise_error, NULL);
+    lua_pop(L, 1);
+    if (h->main->native) return 0; /* it does not unwind */
+    if (lua_cpcall(L, find_entry, h) != LUA_OK) lua_pop(L, 1);
+    return h->entry_at != 0;
 }
 
 /* ---- sections ---- */
 
 static int is_in_c_function(const struct mcl_host *h, const struct mcl_task *k) {
-    if (!h->knows_calls) return 0;
-    if (!k->native) return entry_of(k->L) == 0; /* C code of the program that owns the state */
-    return entry_of(k->native->L) == k->native->entry;
+    if (!k->native) return entry_of(h, k->L) == 0; /* C code of the program that owns the state */
+    return entry_of(h, k->native->L) == k->native->entry;
 }
 
 static void report(struct mcl_host *h, const struct mcl_task *k) {
@@ -145,11 +145,8 @@ static void report(struct mcl_host *h, const struct mcl_task *k) {
     mc_misuse misuse = {
         sizeof misuse, MC_ENOTSUP, NULL, NULL, NULL, 0, k->task ? mc_task_name(k->task) : NULL};
     misuse.message =
-        h->knows_calls
-            ? "a section of C code that Lua did not call as a C function (but through the FFI, or as a "
-              "debug hook) keeps the interpreter; call it from a lua_CFunction (said once)"
-            : "in this build of LuaJIT calls through the FFI cannot be told from calls of C functions: "
-              "sections keep the interpreter (said once)";
+        "a section of C code that Lua did not call as a C function (but through the FFI, or as a debug hook) "
+        "keeps the interpreter; call it from a lua_CFunction (said once)";
     if (h->options.misuse)
         h->options.misuse(h->options.arg, &misuse);
     else

@@ -10,7 +10,7 @@
  *   lua_State says where on the C stack it was entered last, but not by the API: the place of that word is
  *   looked for at the start.
  *
- * A LuaJIT that does not unwind, or hides the word, is found out at the start: no section lets others run.
+ * A LuaJIT that does not unwind, or hides the word, is found out at the start and refused.
  *
  * Rejected: asking which function is at level 0, or where its frame is (compiled code leaves old ones there);
  * telling the FFI by the exported mc_release (C libraries made for it use the macros).
@@ -26,7 +26,7 @@ struct mcl_task;
 
 #if LUA_VERSION_NUM >= 504
 
-static inline void mcl_jit_start(lua_State *L, struct mcl_host *h) { (void)L, (void)h; }
+static inline int mcl_jit_start(lua_State *L, struct mcl_host *h) { return (void)L, (void)h, 1; }
 static inline int mcl_jit_may_lend(struct mcl_host *h) { return (void)h, 1; }
 static inline void mcl_jit_loaded(struct mcl_task *k) { (void)k; }
 static inline int mcl_jit_insist(struct mcl_task *k) { return (void)k, 0; }
@@ -36,8 +36,8 @@ static inline lua_State *mcl_jit_state(const struct mcl_task *k) { return (void)
 
 /* In the functions below a state that is not LuaJIT's is no error: they do nothing. */
 
-/* At the start, with the main task as the current one. Raises Lua errors. */
-void mcl_jit_start(lua_State *L, struct mcl_host *h);
+/* At the start, with the main task as the current one. False: nothing works with this build of LuaJIT. */
+int mcl_jit_start(lua_State *L, struct mcl_host *h);
 
 /* Whether the task that ran last is in a C function of Lua, or in no Lua code at all; else says, once, that a
  * section keeps the interpreter. With the baton, on any thread. */
