@@ -156,6 +156,7 @@ t.test("a callback may suspend, and open sections of C functions", function()
 end)
 
 t.test("it is told, once, with the remedy", function()
+    if native.thread_sanitized then return print "        (that sanitizer cannot run programs)" end
     local program = ([[
         local mc, native, ffi = require "multicore", require "native", require "ffi"
         ffi.cdef "int native_section(int us);"

@@ -23,8 +23,6 @@ struct mcl_native {
     char *here;
 };
 
-#define NOWHERE 1 /* no address */
-
 /* LuaJIT does not limit nested C calls, though 8 MiB happen to be enough for small ones. */
 #define DEEP (MCL_TASK_STACK - 512 * 1024)
 #define TOO_DEEP (DEEP + 128 * 1024) /* for those that handle the error */
@@ -67,8 +65,6 @@ static int call(lua_State *L, lua_CFunction f, struct mcl_task *k) {
     __attribute__((cleanup(leave))) struct mcl_native native = {k->native, L, entry_of(k->host, L), here,
                                                                 here};
     k->native = &native;
-    /* Opened by mc_release through the FFI, so Lua runs within it. */
-    if (mc_task_state(k->task) == MC_TASK_SECTION) native.entry = NOWHERE;
     if (native.up) {
         native.bottom = native.up->bottom;
         ptrdiff_t limit = native.bottom - native.up->here > (ptrdiff_t)DEEP ? TOO_DEEP : DEEP;
@@ -81,7 +77,9 @@ static int call(lua_State *L, lua_CFunction f, struct mcl_task *k) {
 
 static int wrapper(lua_State *L, lua_CFunction f) {
     struct mcl_task *k = mcl_current();
-    if (!k) return f(L);
+    /* In a section that a script opened by mc_release through the FFI, Lua runs on, and whoever wants to take
+     * it reads what is changed here. To him this function is a part of that. */
+    if (!k || mc_task_state(k->task) == MC_TASK_SECTION) return f(L);
     return call(L, f, k);
 }
 
