@@ -70,6 +70,15 @@ const mc_task* attached_to(const mc_runtime& rt) noexcept {
     return nullptr;
 }
 
+const mc_runtime* baton_held() noexcept {
+    const ThreadState& me = this_thread();
+    if (me.task) return me.task->holds_baton() ? &me.task->rt : nullptr;
+    // In a hook that runs for no task.
+    if (!me.worker) return nullptr;
+    const word::Word w = me.worker->rt->baton.peek();
+    return word::state(w) == word::HELD && word::seat(w) == me.worker->seat.id ? me.worker->rt : nullptr;
+}
+
 bool comes_home(mc_runtime& rt) noexcept {
     if (rt.host.way == MC_WAY_LEND) return true;
     std::uint64_t nobody = 0;
@@ -138,7 +147,7 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
         if (out) *out = mc_task_ref(task);
         return MC_OK;
     }
-    if (task && task->holds_baton()) return MC_EPERM;
+    if (baton_held()) return MC_EPERM;
     if (!comes_home(*runtime)) return MC_ENOTSUP;
     if (runtime->shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
     return attach_thread(*runtime, options, timeout, Attach::guest, out);
@@ -146,11 +155,12 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
 
 mc_status mc_detach(void) {
     mc_task* task = holder_task();
-    if (!task || task->attached == 0 || (task->gate_now() & gate::kHook)) return MC_EPERM;
+    if (!task || task->attached == 0) return MC_EPERM;
     if (task->attached > 1 || !task->bound) {
         --task->attached;
         return MC_OK;
     }
+    if (task->gate_now() & gate::kHook) return MC_EPERM;
     end_attachment(*task);
     return MC_OK;
 }

@@ -167,7 +167,7 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     mc_runtime& rt = *runtime;
     const ThreadState outer = this_thread();
     if (attached_to(rt)) return MC_EDEADLK;
-    if (outer.task && outer.task->holds_baton()) return MC_EPERM;
+    if (baton_held()) return MC_EPERM;
     if (!comes_home(rt)) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
     Worker* worker = new_worker(rt);

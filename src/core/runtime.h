@@ -206,6 +206,7 @@ mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uin
 // With the baton: this thread drives the runtime no more.
 void leave_runtime(Worker& worker) noexcept;
 void restore_thread(const ThreadState& outer) noexcept;  // what it was before it came
+const mc_runtime* baton_held() noexcept;                 // by this thread, for a task or a hook; NULL: none
 bool comes_home(mc_runtime& rt) noexcept;  // false: the host cannot lend, and this is not its home thread
 const mc_task* attached_to(
     const mc_runtime& rt) noexcept;  // the innermost task of this thread in it, or NULL

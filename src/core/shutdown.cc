@@ -208,6 +208,7 @@ extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) 
     if (mine && !mine->bound) return MC_EDEADLK;
     // Attached to another runtime in a section of this one, or in a hook.
     if ((mine && mine != me) || (mine && (mine->gate_now() & gate::kHook))) return MC_EPERM;
+    if (!mine && baton_held() == &rt) return MC_EPERM;  // in a hook that runs for no task
     if (mine && !mine->holds_baton()) {
         mc_status status = section_enter();
         if (status != MC_OK) return status;
