@@ -220,11 +220,10 @@ enum { MC_SCOPE_ENABLE = 0, MC_SCOPE_DISABLE = 1, MC_SCOPE_ATOMIC = 2 };
 enum { MC_READABLE = 1, MC_WRITABLE = 2 };
 
 /* Makes this thread a bound task that holds the baton; waits for it up to `timeout` (MC_ETIMEDOUT).
- * Attaching again nests by count. MC_EPERM on a thread that holds the baton of another runtime, and in a
- * hook that runs for no task;
- * MC_ENOTSUP for a host that cannot lend, off its home thread (the first that ran or attached); MC_EPERM
- * in a section of this runtime (there mc_enter is the way back in); MC_ESHUTDOWN, also when that begins
- * while this waits. */
+ * Attaching again nests by count. MC_EPERM on a thread that holds the baton of another runtime, in a hook
+ * that runs for no task, and in a section of this runtime (there mc_enter is the way back in); MC_ENOTSUP
+ * for a host that cannot lend, off its home thread (the first that ran or attached); MC_ESHUTDOWN, also
+ * when that begins while this waits. */
 mc_status mc_attach(mc_runtime *runtime, const mc_task_options *options, uint64_t timeout, mc_task **out);
 mc_status mc_detach(void); /* needs the baton; MC_EPERM in a hook too, but for what was attached there */
 

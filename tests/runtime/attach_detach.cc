@@ -246,11 +246,15 @@ TEST(Attach, AThreadThatEndsAttachedIsReportedAndDetached) {
 
 TEST(Attach, AThreadThatEndsInASectionIsReportedAndDetached) {
     Runtime runtime;
+    unsigned line = 0;
     std::thread([&] {
         ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
+        line = __LINE__ + 1;
         mc_release();
     }).join();
-    EXPECT_GE(runtime.take_reports().size(), 1u);
+    const std::vector<mctest::Report> reports = runtime.take_reports();
+    ASSERT_EQ(1u, reports.size());
+    EXPECT_EQ(line, reports[0].line);
     EXPECT_EQ(0u, runtime.stats().tasks_alive);
     runtime.attached([] {});
 }

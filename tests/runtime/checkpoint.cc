@@ -47,6 +47,26 @@ TEST_P(Checkpoint, LetsAReturningSectionInAfterItsSlice) {
     });
 }
 
+TEST_P(Checkpoint, ASectionHasASliceOfItsOwn) {
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.slice = static_cast<uint64_t>(MC_NONE);
+    Runtime runtime(options);
+    in_task(runtime, [&] {
+        bool back = false;
+        Gate inside;
+        runtime.spawn([&] {
+            mc_release();
+            inside.open();
+            mc_acquire();
+            back = true;
+        });
+        mc_release();
+        inside.wait();
+        mc_acquire();
+        while (!back) ASSERT_EQ(MC_OK, mc_checkpoint());
+    });
+}
+
 TEST_P(Checkpoint, BeforeTheSliceNobodyIsLetIn) {
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
     options.slice = static_cast<uint64_t>(MC_NONE);

@@ -87,13 +87,17 @@ TEST(MisuseRelease, ATaskThatEndsInItsSection) {
 
 TEST(MisuseRelease, ATaskThatEndsInsideEnter) {
     Runtime runtime;
-    mc_task* forgetful = runtime.spawn([] {
+    unsigned line = 0;
+    mc_task* forgetful = runtime.spawn([&] {
+        line = __LINE__ + 1;
         mc_release();
         EXPECT_EQ(MC_OK, mc_enter());
     });
     runtime.run();
     EXPECT_EQ(static_cast<uint32_t>(MC_TASK_ENDED), mc_task_state(forgetful));
-    EXPECT_GE(runtime.take_reports().size(), 1u);
+    const std::vector<Report> reports = runtime.take_reports();
+    ASSERT_EQ(1u, reports.size());
+    expect_place(reports[0], line);
     runtime.run([] { EXPECT_EQ(MC_OK, mc_task_yield()); });
 }
 

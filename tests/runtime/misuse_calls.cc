@@ -91,19 +91,26 @@ TEST_P(MisuseCalls, ALeaveBeforeTheCallbacksAcquire) {
 }
 
 TEST_P(MisuseCalls, BadSectionOptionsAreReported) {
-    Runtime runtime;
-    unsigned line = 0;
-    in_task(runtime, [&] {
-        mc_section_options options = MC_SECTION_OPTIONS_INIT;
-        options.size = 1;
-        line = __LINE__ + 1;
-        EXPECT_EQ(MC_EINVAL, mc_release_with(&options));
-        expect_open_then_close(runtime);
-    });
-    const std::vector<Report> reports = runtime.take_reports();
-    ASSERT_EQ(1u, reports.size());
-    EXPECT_EQ(MC_EINVAL, reports[0].status);
-    EXPECT_EQ(line, reports[0].line);
+    struct Larger {
+        mc_section_options known;
+        uint64_t tail;
+    } bad[3] = {{MC_SECTION_OPTIONS_INIT, 0}, {MC_SECTION_OPTIONS_INIT, 0}, {MC_SECTION_OPTIONS_INIT, 1}};
+    bad[0].known.size = 1;
+    bad[1].known.flags = 0x80000000u;
+    bad[2].known.size = sizeof(Larger);
+    for (const Larger& options : bad) {
+        Runtime runtime;
+        unsigned line = 0;
+        in_task(runtime, [&] {
+            line = __LINE__ + 1;
+            EXPECT_EQ(MC_EINVAL, mc_release_with(&options.known));
+            expect_open_then_close(runtime);
+        });
+        const std::vector<Report> reports = runtime.take_reports();
+        ASSERT_EQ(1u, reports.size());
+        EXPECT_EQ(MC_EINVAL, reports[0].status);
+        EXPECT_EQ(line, reports[0].line);
+    }
 }
 
 TEST_P(MisuseCalls, ACancelModeThatThereIsNot) {

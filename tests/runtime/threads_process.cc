@@ -1,6 +1,11 @@
 // When OS threads start and end. Each test counts the threads of a child process.
 // SPDX-License-Identifier: BSL-1.0
+#include <fstream>
+#include <string>
 #include <thread>
+
+#include <dirent.h>
+#include <signal.h>
 
 #include "testing.h"
 
@@ -181,6 +186,33 @@ TEST(ThreadsDeathTest, CarriersHaveTheSignalMaskOfTheCreatorWhileTheyWork) {
             });
             EXPECT_EQ(MC_OK, mc_task_join(other, MC_FOREVER));
         });
+    });
+}
+
+// Has the process a carrier that blocks this signal? They are known by their names.
+bool blocked_by_a_carrier(int signal) {
+    bool found = false;
+    DIR* threads = opendir("/proc/self/task");
+    while (const dirent* entry = readdir(threads)) {
+        std::ifstream status(std::string("/proc/self/task/") + entry->d_name + "/status");
+        bool carrier = false;
+        for (std::string word; status >> word;) {
+            if (word == "Name:" && status >> word) carrier = word.rfind("multicore/", 0) == 0;
+            if (carrier && word == "SigBlk:" && status >> word)
+                found = found || std::stoull(word, nullptr, 16) >> (signal - 1) & 1;
+        }
+    }
+    closedir(threads);
+    return found;
+}
+
+TEST(ThreadsDeathTest, IdleCarriersBlockAllButSynchronousSignals) {
+    MC_CHILD({
+        Runtime runtime;
+        widen(runtime, 2);
+        while (!blocked_by_a_carrier(SIGUSR1) || !blocked_by_a_carrier(SIGINT)) std::this_thread::yield();
+        for (const int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+            EXPECT_FALSE(blocked_by_a_carrier(synchronous));
     });
 }
 
