@@ -87,9 +87,9 @@ def read_all():
     return mutants
 
 
-def pattern_of(test):
-    """For ctest -R: a name stands for itself and its instances (Task/Section.PairsNest/bound)."""
-    return "^" + re.sub(r"[.+()$^\[\]*?|\\]", lambda special: "\\" + special[0], test) + "([/. ]|$)"
+def pattern_of(*tests):
+    """For ctest -R, too: a name stands for itself and its instances (Task/Section.PairsNest/bound)."""
+    return "^(" + "|".join(test.replace(".", "[.]").replace("+", "[+]") for test in tests) + ")([/. ]|$)"
 
 
 def list_tests(build):

@@ -38,7 +38,7 @@ public:
     mc_task* loaded = nullptr;
     int thread = mctest::thread_id();  // the first thread takes it from nobody
     int takes = 0;
-    int lend_asks = 0;
+    std::atomic<int> lend_asks{0};
     int may_lend = 1;
     std::function<void()> in_switched, in_taken;
     Gate somebody_waits;  // with attention
@@ -252,7 +252,7 @@ TEST(MayLend, NoKeepsTheBaton) {
             mc_release();
             // Nothing can be waited for: what must not happen has many occasions to happen.
             const uint64_t end = mc_now() + 20 * mctest::ms;
-            while (mc_now() < end) EXPECT_FALSE(ran.load());
+            while (mc_now() < end || host.lend_asks == 0) EXPECT_FALSE(ran.load());
             mc_acquire();
             EXPECT_FALSE(ran.load());
             host.may_lend = 1;
