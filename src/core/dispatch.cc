@@ -114,7 +114,7 @@ int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
     mc_task* me = this_thread().task;
     const mc_task* mine = attached_to(rt);
     if (mine && !mine->bound) return MC_EDEADLK;
-    if ((mine && mine != me) || (me && !mine && me->holds_baton())) return MC_EPERM;
+    if ((mine && mine != me) || (!mine && baton_held())) return MC_EPERM;
     if (mine && (me->gate_now() & (gate::kHook | gate::kAtomic))) return MC_EPERM;
     if (mine && me->in_section()) {
         const mc_status status = section_enter();

@@ -83,6 +83,24 @@ TEST(ExceptionDeathTest, ThatLeavesAHookNamesIt) {
     EXPECT_EXIT(child([] { call_hooks("none"); }), ::testing::ExitedWithCode(0), "");
 }
 
+TEST(ExceptionDeathTest, ThatLeavesAJobNamesIt) {
+    const auto nothing = [](void*) {};
+    const auto reckless = [](void*) { throw 1; };
+    const auto reckless_done = [](void*, mc_status) { throw 1; };
+    EXPECT_EXIT(child([&] {
+                    Runtime runtime;
+                    mc_job_submit(runtime, reckless, nullptr, nullptr, nullptr, nullptr);
+                    runtime.run();
+                }),
+                died, "left the job '.+'");
+    EXPECT_EXIT(child([&] {
+                    Runtime runtime;
+                    mc_job_submit(runtime, nothing, reckless_done, nullptr, nullptr, nullptr);
+                    runtime.run();
+                }),
+                died, "left the hook 'done'");
+}
+
 TEST(PthreadExitDeathTest, ThatLeavesATaskNamesIt) {
     if (mctest::thread_sanitized)
         GTEST_SKIP() << "ThreadSanitizer itself ends a fiber that calls pthread_exit";

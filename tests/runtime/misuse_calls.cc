@@ -144,7 +144,7 @@ TEST(MisuseAttach, ADetachByATaskThatNeverAttached) {
 TEST(MisuseAttach, InAHookThatRunsForNoTask) {
     struct Seen {
         mc_runtime* runtime = nullptr;
-        mc_status attach = MC_OK, run = MC_OK, shutdown = MC_OK;
+        mc_status attach = MC_OK, run = MC_OK, dispatch = MC_OK, shutdown = MC_OK;
     } seen;
     Runtime runtime;
     seen.runtime = runtime;
@@ -154,6 +154,7 @@ TEST(MisuseAttach, InAHookThatRunsForNoTask) {
         Seen* here = static_cast<Seen*>(data);
         here->attach = mc_attach(here->runtime, nullptr, MC_FOREVER, nullptr);
         here->run = mc_runtime_run(here->runtime);
+        here->dispatch = mc_runtime_dispatch(here->runtime, 0);
         here->shutdown = mc_runtime_shutdown(here->runtime, 0);
     };
     mc_task* task = nullptr;
@@ -163,6 +164,7 @@ TEST(MisuseAttach, InAHookThatRunsForNoTask) {
     runtime.run();
     EXPECT_EQ(MC_EPERM, seen.attach);
     EXPECT_EQ(MC_EPERM, seen.run);
+    EXPECT_EQ(MC_EPERM, seen.dispatch);
     EXPECT_EQ(MC_EPERM, seen.shutdown);
     mc_task_unref(task);
     runtime.attached([] {});
