@@ -72,8 +72,8 @@ typedef struct mc_section_options {
     uint32_t size;
     uint32_t flags;          /* MC_SECTION_* */
     void (*unblock)(void *); /* called from another thread, at most once, to make the C code return
-                                early, e.g. shutdown(fd). It must not block, call this library, or
-                                take a lock that is held across the acquire. The acquire waits for
+                                early, e.g. shutdown(fd). It must not block, fork, call this library,
+                                or take a lock that is held across the acquire. The acquire waits for
                                 a running unblock. */
     void *unblock_arg;
     uint64_t deadline;  /* nanoseconds from the call; 0 or MC_NONE: none */

@@ -17,6 +17,12 @@
  * means: from a task that runs now, outside a section; otherwise MC_EPERM. Calls that suspend answer
  * MC_EPERM in an atomic scope and in a hook, and MC_EINTR or MC_ECANCELED when one is pending.
  *
+ * fork(). If the forking thread has the baton, or no thread has it, the child has a working runtime, whose
+ * pool is empty and grows on use. Tasks that are suspended or on that thread live on in both processes; those
+ * whose C stack is on another thread end in the child with MC_EFORK when their turn comes. If another thread
+ * has the baton, every call on the runtime answers MC_EFORK in the child, and an mc_acquire there ends the
+ * process. fork() is not to be called in a signal handler.
+ *
  * SPDX-License-Identifier: BSL-1.0
  */
 #ifndef MULTICORE_MULTICORE_H
@@ -72,13 +78,15 @@ typedef struct mc_host {
      * took. */
     void (*switched)(void *self, mc_task *from, mc_task *to);
     /* Asked, with the baton, before a lend is first given to or taken by another thread: nonzero if the
-     * interpreter can go on with other tasks now. Zero: that section is inline. */
+     * interpreter can go on with other tasks now. Zero: that section is inline. Must not fork. */
     int (*may_lend)(void *self);
     /* Any thread, at most once until the next checkpoint or until other code gets its turn: somebody
      * waits, or an interrupt is pending. Make the holder reach mc_checkpoint soon. The thread last
-     * named by `taken` does not end meanwhile. Must not call this library but for mc_now. */
+     * named by `taken` does not end meanwhile. Must not fork, nor call this library but for mc_now. */
     void (*attention)(void *self);
-    /* Forked child whose runner does not exist, after the last task; default exit(0). */
+    /* Forked child whose runner does not exist, as a task on a carrier forked: after the last task, or a
+     * stop. On that thread, without the baton; it may use the runtime. When it returns: exit(0), as without
+     * it. */
     void (*orphan)(void *self);
 
     /* MC_HOST_OWN_SCHEDULER: the host has coroutines of its own. */

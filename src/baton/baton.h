@@ -226,6 +226,26 @@ public:
     // By the holder: is the reactor's poller still asked for? If not, the hint goes.
     bool poller_wanted() noexcept;
 
+    // ---- around fork(), by the thread that forks; in baton_fork.h ----
+
+    // Takes the baton for a seat of nobody's, unless a thread holds it: then false. It never waits. `from`:
+    // the word before.
+    bool borrow(SeatT& nobody, word::Word& from) noexcept;
+    // In the parent: back to what it was borrowed from; `still_none` as for pause.
+    template <class StillNone>
+    void give_back(SeatT& nobody, word::Word from, StillNone still_none) noexcept;
+    // The list of sleepers stays as it is in between.
+    void before_fork() noexcept { idle_.before_fork(); }
+    void after_fork_in_parent() noexcept { serve_wish(idle_.after_fork_in_parent()); }
+    // In the child, with the baton: forgets all threads but the caller. Nodes whose threads are gone(seat)
+    // are taken from the line and passed to lost(node).
+    template <class Gone, class Lost>
+    void after_fork_in_child(Gone gone, Lost lost) noexcept;
+    // In the child, with the baton: a task is ready; and what the word is from now on. Nobody is woken: there
+    // is nobody, and threads start on use.
+    void enqueue(NodeT* node) noexcept { line_.push_back(node); }
+    void settle(word::Word now) noexcept { word_.store(now, std::memory_order_seq_cst); }
+
     void set_times(const BatonTimes& times) noexcept { times_ = times; }
     word::Word peek() const noexcept { return word_.load(std::memory_order_seq_cst); }
 
@@ -263,6 +283,7 @@ private:
     bool can_work(const SeatT& me) noexcept;
     bool free(SeatT& me) noexcept;
     void put_back(SeatT& me, word::Word lent) noexcept;
+    bool lend_again(SeatT& me, word::Word lent, SeatT*& first) noexcept;
     bool retake(SeatT& me, word::Word from) noexcept;
     bool wake(SeatT& seat) noexcept;
     void stop_standing_by(SeatT& me) noexcept;
@@ -291,3 +312,5 @@ private:
 
 #include "baton/baton_slow.h"
 #include "baton/baton_wait.h"
+
+#include "baton/baton_fork.h"

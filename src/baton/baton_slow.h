@@ -48,21 +48,30 @@ void Baton<Sys>::end_pause() noexcept {
     if (times_.attention && anybody_waits()) rouse_all();
 }
 
-// Gives a lend back untaken: the interpreter can run nothing else now. The lender may have come back
-// meanwhile and queued; then it gets the baton.
+// Gives a lend back untaken: the interpreter can run nothing else now.
 template <class Sys>
 void Baton<Sys>::put_back(SeatT& me, word::Word lent) noexcept {
     refused_.store(lent, std::memory_order_relaxed);  // only a hint to other takers
+    SeatT* first = nullptr;
+    lend_again(me, lent, first);
+}
+
+// The lender may have come back meanwhile and queued; then it gets the baton: false. True: it is lent again,
+// and `first` is the first thread that waits in the line.
+template <class Sys>
+bool Baton<Sys>::lend_again(SeatT& me, word::Word lent, SeatT*& first) noexcept {
     do {
         drain();
         for (NodeT* node = line_.front(); node; node = node->next) {
             if (!node->seat || node->seat->id != word::seat(lent)) continue;
             line_.remove(node);
-            if (grant_seat(me, *node->seat)) return;
+            if (grant_seat(me, *node->seat)) return false;
             break;
         }
+        first = line_.first_seat();
         word_.store(lent, std::memory_order_seq_cst);  // L3, with LENT in the place of FREE
     } while ((hint_.load(std::memory_order_seq_cst) & kInbox) && retake(me, lent));
+    return true;
 }
 
 template <class Sys>

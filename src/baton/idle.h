@@ -94,6 +94,16 @@ public:
         return wake_all();
     }
 
+    // Around fork(), by the thread that forks: nobody changes the list meanwhile. True, as above.
+    void before_fork() noexcept { lock(); }
+    bool after_fork_in_parent() noexcept { return unlock(); }
+    // The listed threads, and those that wished, are not there.
+    void after_fork_in_child() noexcept {
+        while (head_) unlink(*head_);
+        granted_ = wishes_.load(std::memory_order_seq_cst);
+        lock_.store(false, std::memory_order_seq_cst);
+    }
+
 private:
     bool wake_all() noexcept {
         while (head_) {

@@ -24,7 +24,8 @@ enum Mark : std::uint32_t {
     INTERRUPT = 1u << 5,
     CANCEL = 1u << 6,
     DEADLINE = 1u << 7,
-    ABANDON = 1u << 12  // with CANCEL: the task is not to run on
+    ABANDON = 1u << 12,  // with CANCEL: the task is not to run on
+    LOST = 1u << 13      // in a forked child: nor is this one, for want of its thread or of the baton
 };
 
 inline constexpr std::uint32_t kKinds = 7;

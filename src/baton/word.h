@@ -18,6 +18,7 @@ using Word = std::uint64_t;
 enum State : std::uint32_t { FREE = 0, HELD = 1, LENT = 2, PAUSED = 3 };
 
 inline constexpr std::uint32_t kSeatMask = (1u << 30) - 1;
+inline constexpr std::uint32_t kNobody = kSeatMask;  // of a seat without a thread, see baton_fork.h
 inline constexpr Word kEpoch = Word{1} << 32;
 inline constexpr Word kLend = kEpoch + (LENT - HELD);  // HELD(me, e) + kLend == LENT(me, e + 1)
 inline constexpr Word kReclaim = LENT - HELD;          // LENT(me, e) - kReclaim == HELD(me, e)

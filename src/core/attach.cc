@@ -27,6 +27,10 @@ void thread_ends(void*) {
     for (;;) {
         mc_task* task = this_thread().task;
         if (!task || !task->bound) return;
+        if (lost(task->rt)) {
+            restore_thread(task->worker->outer);
+            continue;
+        }
         const bool section = task->in_section();
         report(&task->rt, MC_EPERM, section ? task->site : nullptr, task->name,
                "a thread ended while attached: call mc_detach before it returns");
@@ -36,14 +40,13 @@ void thread_ends(void*) {
     }
 }
 
-pthread_key_t exit_key() noexcept {
-    static const pthread_key_t key = [] {
-        pthread_key_t made{};
-        pthread_key_create(&made, thread_ends);
-        return made;
-    }();
-    return key;
-}
+// Made when the library is loaded: a fork during a lazy initialisation would leave it unfinished in the
+// child.
+const pthread_key_t exit_key = [] {
+    pthread_key_t made{};
+    pthread_key_create(&made, thread_ends);
+    return made;
+}();
 
 }  // namespace
 
@@ -61,7 +64,7 @@ void leave_runtime(Worker& worker) noexcept {
 void restore_thread(const ThreadState& outer) noexcept {
     this_thread().task = outer.task;
     this_thread().worker = outer.worker;
-    if (!outer.task || !outer.task->bound) pthread_setspecific(exit_key(), nullptr);
+    if (!outer.task || !outer.task->bound) pthread_setspecific(exit_key, nullptr);
 }
 
 const mc_task* attached_to(const mc_runtime& rt) noexcept {
@@ -92,13 +95,11 @@ mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uin
     if (fault_hits(Fault::memory)) return MC_ENOMEM;
     mc_task* task = new (std::nothrow) mc_task(rt, options, mc_task::Kind::bound);
     if (!task) return MC_ENOMEM;
-    Worker* worker = new_worker(rt);
+    Worker* worker = new_worker(rt, Part::guest);
     if (!worker) {
         mc_task_unref(task);
         return MC_ENOMEM;
     }
-    worker->seat.drives = true;
-    worker->signals_blocked = false;
     worker->outer = this_thread();
     task->worker = worker;
     task->seat = &worker->seat;
@@ -121,7 +122,7 @@ mc_status attach_thread(mc_runtime& rt, const mc_task_options& options, std::uin
     task->started = true;
     this_thread().task = task;
     this_thread().worker = worker;
-    pthread_setspecific(exit_key(), &rt);
+    pthread_setspecific(exit_key, &rt);
     start_clock(*task);
     hold(*worker, *task);
     if (out) *out = mc_task_ref(task);
@@ -136,6 +137,7 @@ extern "C" {
 
 mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t timeout, mc_task** out) {
     if (!runtime) return MC_EINVAL;
+    if (lost(*runtime)) return MC_EFORK;
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
     if (options.flags != 0) return MC_EINVAL;
@@ -155,7 +157,8 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
 
 mc_status mc_detach(void) {
     mc_task* task = holder_task();
-    if (!task || task->attached == 0) return MC_EPERM;
+    if (!task) return no_holder();
+    if (task->attached == 0) return MC_EPERM;
     if (task->attached > 1 || !task->bound) {
         --task->attached;
         return MC_OK;

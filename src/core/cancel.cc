@@ -41,5 +41,6 @@ mc_status cancel_task(mc_task& task, bool abandon) noexcept {
 
 extern "C" mc_status mc_task_cancel(mc_task* task, uint32_t mode) {
     if (!task || mode > MC_CANCEL_ABANDON) return MC_EINVAL;
+    if (mc::lost(task->rt)) return MC_EFORK;
     return mc::cancel_task(*task, mode == MC_CANCEL_ABANDON);
 }

@@ -7,6 +7,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "core/dispatch.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -70,6 +71,18 @@ void ring(mc_runtime& rt) noexcept {
     errno = saved;
 }
 
+void renew_event_fd(mc_runtime& rt) noexcept {
+    const int fd = rt.event_fd.load(std::memory_order_relaxed);
+    if (fd < 0) return;
+    const int own = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (own >= 0) {  // else it stays the parent's
+        (void)dup3(own, fd, O_CLOEXEC);
+        close(own);
+    }
+    rt.rung.store(false, std::memory_order_seq_cst);
+    if (rt.baton.anybody_waits()) ring(rt);
+}
+
 void pause_runtime(Worker& worker) noexcept {
     mc_runtime& rt = *worker.rt;
     rt.baton.pause(worker.seat, [&] { return rt.drivers.load(std::memory_order_seq_cst) == 0; });
@@ -92,6 +105,7 @@ extern "C" {
 
 int mc_runtime_event_fd(mc_runtime* rt) {
     if (!rt) return MC_EINVAL;
+    if (lost(*rt)) return MC_EFORK;
     int fd = rt->event_fd.load(std::memory_order_seq_cst);
     if (fd >= 0) return fd;
     {
@@ -111,6 +125,7 @@ int mc_runtime_event_fd(mc_runtime* rt) {
 int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
+    if (lost(rt)) return MC_EFORK;
     mc_task* me = this_thread().task;
     const mc_task* mine = attached_to(rt);
     if (mine && !mine->bound) return MC_EDEADLK;
@@ -125,15 +140,14 @@ int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
     }
     if (!comes_home(rt)) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
-    Worker* worker = new_worker(rt);
+    Worker* worker = new_worker(rt, Part::guest);
     if (!worker) return MC_ENOMEM;
     const ThreadState outer = this_thread();
-    worker->seat.drives = true;
-    worker->signals_blocked = false;
     worker->outer = mine ? me->worker->outer : outer;
     silence(rt);
     if (mine) {
         stop_clock(*me);
+        me->worker->stand_in = worker;
         rt.baton.rename(worker->seat);
     } else {
         start_driving(rt);  // before it looks at the word; see Baton::pause
@@ -149,6 +163,7 @@ int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
     this_thread().worker = outer.worker;
     if (mine) {
         rt.baton.rename(me->worker->seat);
+        me->worker->stand_in = nullptr;
         retire_worker(*worker);
         start_clock(*me);
         hold(*me->worker, *me);

@@ -13,4 +13,7 @@ void ring(mc_runtime& rt) noexcept;
 // By the holder, which was the last driver: nothing runs until another one comes.
 void pause_runtime(Worker& worker) noexcept;
 
+// In a forked child: the number stays, what it names is its own.
+void renew_event_fd(mc_runtime& rt) noexcept;
+
 }  // namespace mc

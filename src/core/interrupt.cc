@@ -32,6 +32,7 @@ extern "C" {
 
 mc_status mc_task_interrupt(mc_task* task, void* payload) {
     if (!task) return MC_EINVAL;
+    if (lost(task->rt)) return MC_EFORK;
     Noticed noticed{};
     {
         std::lock_guard lock(task->rt.mutex);
@@ -46,6 +47,7 @@ mc_status mc_task_interrupt(mc_task* task, void* payload) {
 
 mc_status mc_task_take_interrupt(mc_task* task, void** payload) {
     if (!task) return MC_EINVAL;
+    if (lost(task->rt)) return MC_EFORK;
     const mc_task* caller = holder_task();
     if (!caller || &caller->rt != &task->rt) return MC_EPERM;
     std::lock_guard lock(task->rt.mutex);

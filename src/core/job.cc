@@ -244,7 +244,23 @@ mc_job* take_stackless(mc_runtime& rt) noexcept {
     return job;
 }
 
-void call_done(mc_job& job) noexcept { call_hook("done", job.done_fn, job.work_arg, job.status); }
+void call_done(mc_job& job) noexcept {
+    if (job.done_fn) call_hook("done", job.done_fn, job.work_arg, job.status);
+}
+
+void lose_job(mc_job& job) noexcept {
+    if (job.phase == mc_job::Phase::waits) job.rt.work.remove(job);
+    if (job.phase == mc_job::Phase::works) job.rt.work.finished(job.work_class);
+    job.phase = mc_job::Phase::worked;
+    job.status = MC_EFORK;
+}
+
+void forget_job_waiters(mc_runtime& rt) noexcept {
+    rt.stackless = nullptr;
+    rt.wants_stack.store(false, std::memory_order_relaxed);
+    rt.job_waiters = 0;
+    new (&rt.job_over) std::condition_variable;
+}
 
 bool pass_stack_on(mc_runtime& rt, const Stack& stack) noexcept {
     // Relaxed: a stack more or less that is passed on; who looks again holds the mutex.
@@ -271,6 +287,7 @@ mc_status mc_job_submit(mc_runtime* runtime, void (*work)(void*), void (*done)(v
                         const mc_job_options* given, mc_job** out) {
     if (!runtime || !work) return MC_EINVAL;
     mc_runtime& rt = *runtime;
+    if (lost(rt)) return MC_EFORK;
     mc_job_options options = MC_JOB_OPTIONS_INIT;
     if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
     if (options.work_class > MC_WORK_IO) return MC_EINVAL;
@@ -305,6 +322,10 @@ mc_status mc_job_submit(mc_runtime* runtime, void (*work)(void*), void (*done)(v
 
 mc_status mc_job_wait(mc_job* job, uint64_t timeout) {
     if (!job) return MC_EINVAL;
+    if (lost(job->rt)) {
+        const mc_status result = job->result.load(std::memory_order_acquire);
+        return result == MC_EAGAIN ? MC_EFORK : result;
+    }
     mc_task* task = this_thread().task;
     if (!task || !task->holds_baton()) return wait_blocked(*job, timeout);
     if (&task->rt != &job->rt) return MC_EPERM;
@@ -312,7 +333,10 @@ mc_status mc_job_wait(mc_job* job, uint64_t timeout) {
     return status == MC_OK ? job->result.load(std::memory_order_acquire) : status;
 }
 
-mc_status mc_job_cancel(mc_job* job) { return job ? cancel_job(*job, MC_ECANCELED) : MC_EINVAL; }
+mc_status mc_job_cancel(mc_job* job) {
+    if (!job) return MC_EINVAL;
+    return lost(job->rt) ? MC_EFORK : cancel_job(*job, MC_ECANCELED);
+}
 
 mc_job* mc_job_ref(mc_job* job) {
     mc_task_ref(job);

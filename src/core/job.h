@@ -38,6 +38,11 @@ void end_job_in_time(mc_job& job) noexcept;
 // With the baton: `done`, exactly once, where the job's task is not to run.
 void call_done(mc_job& job) noexcept;
 
+// In a forked child: it is over for its `done`, which is to be called as where its task is not to run; and no
+// thread waits for one.
+void lose_job(mc_job& job) noexcept;
+void forget_job_waiters(mc_runtime& rt) noexcept;
+
 // By a shutdown that waits no longer. False: it is not at work.
 bool give_up_job(mc_job& job) noexcept;
 

@@ -91,6 +91,36 @@ void start_driving(mc_runtime& rt) noexcept {
     if (SeatT* leaving = rt.leaving.load(std::memory_order_seq_cst)) leaving->wake();
 }
 
+mc_status run_tasks(Worker& worker, Idle idle) noexcept {
+    mc_runtime& rt = *worker.rt;
+    const ThreadState outer = worker.outer;
+    bool holding = false;
+    for (; idle != Idle::leaves; idle = rt.baton.acquire_as_carrier(worker.seat)) {
+        if (idle == Idle::works) do_work(worker);
+        holding = idle == Idle::holds;
+        while (holding && !rt.should_leave(true)) holding = drive(worker, nullptr);
+        if (holding) break;
+    }
+    worker.home.forget_thread();
+    overflow_leave_thread();
+    bool left_behind = false;  // then nothing of the worker may be touched
+    const bool last = stop_driving(worker, holding, left_behind);
+    const bool closed = rt.closed.load(std::memory_order_seq_cst);
+    const bool stopped = rt.stopping.exchange(false, std::memory_order_seq_cst);
+    rt.runner.store(nullptr, std::memory_order_seq_cst);
+    if (holding && last && !closed)
+        pause_runtime(worker);
+    else if (holding)
+        rt.baton.give_up(worker.seat, nullptr);
+    rt.baton.leave_poller();
+    this_thread().task = outer.task;
+    this_thread().worker = outer.worker;
+    if (!left_behind) retire_worker(worker);
+    runtime_unref(rt);
+    if (closed) return MC_ESHUTDOWN;
+    return stopped ? MC_ECANCELED : MC_OK;
+}
+
 }  // namespace mc
 
 using namespace mc;
@@ -156,7 +186,9 @@ mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
         runtime_unref(*rt);
         return MC_EBUSY;
     }
+    lock_registry();  // so that no fork on another thread meets this amid
     overflow_install(owner_of_stack);
+    unlock_registry();
     register_runtime(*rt);
     *out = rt;
     return MC_OK;
@@ -165,55 +197,31 @@ mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
 mc_status mc_runtime_run(mc_runtime* runtime) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
+    if (lost(rt)) return MC_EFORK;
     const ThreadState outer = this_thread();
     if (attached_to(rt)) return MC_EDEADLK;
     if (baton_held()) return MC_EPERM;
     if (!comes_home(rt)) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
-    Worker* worker = new_worker(rt);
+    Worker* worker = new_worker(rt, Part::runner);
     if (!worker) return MC_ENOMEM;
-    worker->seat.drives = worker->seat.carrier = true;
     worker->outer = outer;
-    worker->signals_blocked = false;
+    // A straggler's section may outlive the runtime on this thread. Before the runner is named: see fork.cc.
+    runtime_ref(rt);
     SeatT* nobody = nullptr;
     if (!rt.runner.compare_exchange_strong(nobody, &worker->seat, std::memory_order_seq_cst)) {
         retire_worker(*worker);
+        runtime_unref(rt);
         return MC_EBUSY;
     }
-    runtime_ref(rt);  // a straggler's section may outlive the runtime on this thread
     this_thread().task = nullptr;
     this_thread().worker = worker;
     overflow_enter_thread();
     worker->home.adopt_thread();
     start_driving(rt);  // before it looks at the word; see Baton::pause
-
     // A pause has to end even if no task is ready yet; else the baton is not needed before there is work.
-    Idle idle = rt.baton.try_take(worker->seat) ? Idle::holds : rt.baton.acquire_as_carrier(worker->seat);
-    bool holding = false;
-    for (; idle != Idle::leaves; idle = rt.baton.acquire_as_carrier(worker->seat)) {
-        if (idle == Idle::works) do_work(*worker);
-        holding = idle == Idle::holds;
-        while (holding && !rt.should_leave(true)) holding = drive(*worker, nullptr);
-        if (holding) break;
-    }
-    worker->home.forget_thread();
-    overflow_leave_thread();
-    bool left_behind = false;  // then nothing of the worker may be touched
-    const bool last = stop_driving(*worker, holding, left_behind);
-    const bool closed = rt.closed.load(std::memory_order_seq_cst);
-    const bool stopped = rt.stopping.exchange(false, std::memory_order_seq_cst);
-    rt.runner.store(nullptr, std::memory_order_seq_cst);
-    if (holding && last && !closed)
-        pause_runtime(*worker);
-    else if (holding)
-        rt.baton.give_up(worker->seat, nullptr);
-    rt.baton.leave_poller();
-    this_thread().task = outer.task;
-    this_thread().worker = outer.worker;
-    if (!left_behind) retire_worker(*worker);
-    runtime_unref(rt);
-    if (closed) return MC_ESHUTDOWN;
-    return stopped ? MC_ECANCELED : MC_OK;
+    return run_tasks(
+        *worker, rt.baton.try_take(worker->seat) ? Idle::holds : rt.baton.acquire_as_carrier(worker->seat));
 }
 
 void mc_runtime_stop(mc_runtime* rt) {
@@ -224,6 +232,7 @@ void mc_runtime_stop(mc_runtime* rt) {
 
 int mc_enable(mc_runtime* rt, int enabled) {
     if (!rt) return MC_EINVAL;
+    if (lost(*rt)) return MC_EFORK;
     // seq_cst for simplicity: a rare call.
     if (enabled < 0) return rt->enabled.load(std::memory_order_seq_cst);
     const bool before = rt->enabled.exchange(enabled != 0, std::memory_order_seq_cst);
@@ -234,6 +243,7 @@ int mc_enable(mc_runtime* rt, int enabled) {
 mc_status mc_runtime_destroy(mc_runtime* runtime) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
+    if (lost(rt)) return MC_EFORK;
     const mc_task* current = this_thread().task;
     if (current && &current->rt == &rt) return MC_EBUSY;
     {
@@ -256,8 +266,7 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
         });
     }
     // Nobody looks at the line any more: what has timed out there goes now.
-    if (Worker* last = new_worker(rt)) {
-        last->seat.drives = true;
+    if (Worker* last = new_worker(rt, Part::guest)) {
         if (rt.baton.try_take(last->seat)) {
             rt.baton.drop_gone();
             rt.baton.pause(last->seat, [] { return true; });

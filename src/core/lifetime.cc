@@ -146,7 +146,7 @@ void end_task(mc_task& task, mc_status result) noexcept {
 
 void bury(mc_task& task) noexcept {
     task.fiber.finish();
-    // A task that never ran may have none.
+    // A task that never ran may have none; nor has one that was bound to a thread which a fork left behind.
     if (task.stack.base && !pass_stack_on(task.rt, task.stack)) stack_release(task.stack);
     mc_task_unref(&task);
 }
@@ -162,6 +162,7 @@ mc_status mc_task_spawn(mc_runtime* runtime, void (*fn)(void*), void* arg, const
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
     if (options.flags != 0 || options.stack_size == kForever) return MC_EINVAL;
+    if (lost(rt)) return MC_EFORK;
     if (rt.host.way == MC_WAY_JOB) return MC_ENOTSUP;
     if (rt.shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;  // enlist_task looks again
 
@@ -203,7 +204,9 @@ void mc_task_unref(mc_task* task) {
 }
 
 mc_status mc_task_result(mc_task* task) {
-    return task ? task->result.load(std::memory_order_acquire) : MC_EINVAL;
+    if (!task) return MC_EINVAL;
+    const mc_status result = task->result.load(std::memory_order_acquire);
+    return result == MC_EAGAIN && lost(task->rt) ? MC_EFORK : result;
 }
 
 void* mc_task_data(mc_task* task) { return task ? task->data.load(std::memory_order_acquire) : nullptr; }
@@ -220,7 +223,7 @@ void mc_task_set_data(mc_task* task, void* data) {
 const char* mc_task_name(mc_task* task) { return task ? task->name : nullptr; }
 
 uint32_t mc_task_state(mc_task* task) {
-    if (!task) return MC_TASK_ENDED;
+    if (!task || lost(task->rt)) return MC_TASK_ENDED;
     const std::uint32_t state = task->state.load(std::memory_order_relaxed);
     return state == MC_TASK_RUNNING && !task->holds_baton() ? static_cast<std::uint32_t>(MC_TASK_SECTION)
                                                             : state;

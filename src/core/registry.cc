@@ -3,6 +3,7 @@
 #include "core/registry.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <cstdlib>
 #include <new>
 
@@ -14,12 +15,8 @@
 namespace mc {
 namespace {
 
-// Never destroyed: threads may run while the process exits.
-std::mutex& registry_mutex() noexcept {
-    static std::mutex& mutex = *new std::mutex;
-    return mutex;
-}
-mc_runtime* first_runtime = nullptr;  // guarded by registry_mutex, linked by registry_next
+constinit std::mutex registry_mutex;            // never destroyed: threads may run while the process exits
+constinit mc_runtime* first_runtime = nullptr;  // guarded by registry_mutex, linked by registry_next
 
 void api_support(mc_site* site, std::uint32_t, std::uint32_t flags) noexcept { note_module(site, flags); }
 
@@ -36,11 +33,14 @@ const char* file_of(const void* address) noexcept {
     return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "an unknown file";
 }
 
+// When the library is loaded, and after the stack pool's: the pool's lock is taken last.
+const int forks_here = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+
 // The one after that, with a reference in exchange for that one's; after one that is no longer listed, none.
 mc_runtime* next_runtime(mc_runtime* after) noexcept {
     mc_runtime* next = nullptr;
     {
-        std::lock_guard lock(registry_mutex());
+        std::lock_guard lock(registry_mutex);
         next = first_runtime;
         if (after) {
             while (next && next != after) next = next->registry_next;
@@ -64,9 +64,8 @@ void at_exit() {
     for (mc_runtime* rt = next_runtime(nullptr); rt; rt = next_runtime(rt)) {
         if (!current || &current->rt != rt || !current->holds_baton()) {
             mc_task* task = new (std::nothrow) mc_task(*rt, options, mc_task::Kind::bound);
-            Worker* worker = task ? new_worker(*rt) : nullptr;
+            Worker* worker = task ? new_worker(*rt, Part::guest) : nullptr;
             if (!worker) continue;
-            worker->seat.drives = true;
             task->worker = worker;
             task->seat = &worker->seat;
             mc_task_ref(task);  // the line drops one that timed out
@@ -88,15 +87,25 @@ void at_exit() {
 }  // namespace
 
 void register_runtime(mc_runtime& rt) noexcept {
-    static const int registered = std::atexit(at_exit);
-    (void)registered;
-    std::lock_guard lock(registry_mutex());
+    std::lock_guard lock(registry_mutex);
+    static constinit bool exits_here = false;  // guarded by it
+    if (!exits_here) exits_here = std::atexit(at_exit) == 0;
     rt.registry_next = first_runtime;
     first_runtime = &rt;
 }
 
 void unregister_runtime(mc_runtime& rt) noexcept {
-    std::lock_guard lock(registry_mutex());
+    std::lock_guard lock(registry_mutex);
+    strike_out(rt);
+}
+
+void lock_registry() noexcept { registry_mutex.lock(); }
+
+mc_runtime* registered() noexcept { return first_runtime; }
+
+void unlock_registry() noexcept { registry_mutex.unlock(); }
+
+void strike_out(mc_runtime& rt) noexcept {
     for (mc_runtime** link = &first_runtime; *link; link = &(*link)->registry_next) {
         if (*link != &rt) continue;
         *link = rt.registry_next;
@@ -105,7 +114,7 @@ void unregister_runtime(mc_runtime& rt) noexcept {
 }
 
 void seek_poller_in_others(mc_runtime& but) noexcept {
-    std::lock_guard lock(registry_mutex());
+    std::lock_guard lock(registry_mutex);
     for (mc_runtime* rt = first_runtime; rt && but.needs_poller(); rt = rt->registry_next) {
         // Relaxed: whoever adds a wait looks for a poller after that.
         if (rt == &but || rt->waits.load(std::memory_order_relaxed) == 0) continue;

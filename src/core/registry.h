@@ -9,6 +9,12 @@ namespace mc {
 void register_runtime(mc_runtime& rt) noexcept;
 void unregister_runtime(mc_runtime& rt) noexcept;
 
+// The list is the caller's, linked by registry_next, from lock_registry to unlock_registry.
+void lock_registry() noexcept;
+void unlock_registry() noexcept;
+mc_runtime* registered() noexcept;         // meanwhile: the first
+void strike_out(mc_runtime& rt) noexcept;  // meanwhile: off the list
+
 // The reactor has no poller: one is sought in those other runtimes that wait for something there.
 void seek_poller_in_others(mc_runtime& but) noexcept;
 

@@ -18,12 +18,15 @@
 
 namespace mc {
 
-// A thread's part in one runtime: a carrier, the runner, or an attached thread. Recycled, and freed only
-// with the runtime, so that a late wake of its seat is harmless.
+enum class Part { carrier, runner, guest };  // guest: of a thread that attached, or visits
+
+// A thread's part in one runtime. Recycled, and freed only with the runtime, so that a late wake of its seat
+// is harmless.
 struct Worker {
     SeatT seat;
-    NodeT node;  // for the runner, which waits without a task
-    Fiber home;  // the thread's own stack
+    std::atomic<std::uint64_t> thread{0};  // its number; 0: of a carrier that has yet to start
+    NodeT node;                            // for the runner, which waits without a task
+    Fiber home;                            // the thread's own stack
     mc_runtime* rt = nullptr;
     mc_task* dead = nullptr;      // it ended on this thread; its stack is still to be dropped
     mc_task* shipping = nullptr;  // it came home to be sent to a carrier
@@ -31,9 +34,19 @@ struct Worker {
     bool straggled = false;       // so was one of its tasks: the host may be gone
     bool called_home = false;     // with the baton; it runs tasks for want of carriers, but its own is due
     Worker* stand_in = nullptr;   // of an attached thread: its part as a carrier, while it runs tasks
-    bool signals_blocked = false;
-    ThreadState outer;  // what the thread was before it came to this runtime
-    Worker* next_free = nullptr;
+    std::atomic<bool> signals_blocked{false};  // relaxed: by its own thread, or who recycles it
+    ThreadState outer;                         // what the thread was before it came to this runtime
+    Worker* next = nullptr;                    // of those in use, or of the free ones; guarded by rt.mutex
+    Worker* prev = nullptr;
+};
+
+// What one fork() does with one runtime; guarded by the registry's mutex.
+struct Fork {
+    enum class Baton { own, borrowed, elsewhere };  // elsewhere: with a thread that does not fork
+
+    SeatT nobody;
+    Baton baton = Baton::own;
+    word::Word from = 0;  // what it was borrowed from
 };
 
 }  // namespace mc
@@ -92,10 +105,11 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<mc::SeatT*> leaving{nullptr};  // the runner's, while it waits for the baton to leave
     std::atomic<mc_task*> shutdown_waiter{nullptr};
     std::atomic<mc_task*> closer{nullptr};  // the task that shuts down; after `closed` only that may suspend
-    std::atomic<std::uint32_t> refs{1};     // one for the host, one per carrier and per task
+    std::atomic<std::uint32_t> refs{1};     // one for the host, per worker in use and per task
 
-    std::mutex mutex;  // tasks, results, free_workers, shutdown_runs, payloads, jobs
+    std::mutex mutex;  // tasks, results, workers, shutdown_runs, payloads, jobs
     mc_task* tasks = nullptr;
+    mc::Worker* workers = nullptr;  // in use
     mc::Worker* free_workers = nullptr;
     bool shutdown_runs = false;
     std::atomic<int> event_fd{-1};
@@ -109,6 +123,8 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     mc_job* stackless = nullptr;  // jobs whose work is over
     std::atomic<bool> wants_stack{false};
     mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
+    mc::Fork fork;
+    std::atomic<bool> lost{false};  // in a forked child: a thread that it lacks held the baton
 
     std::mutex attention_mutex;        // held while the hook runs; a thread that ends takes it
     std::uint32_t attention_seat = 0;  // the thread last named by `taken`; 0: it has ended
@@ -135,8 +151,10 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
 namespace mc {
 
 // ---- workers (worker.cc) ----
-Worker* new_worker(mc_runtime& rt) noexcept;  // NULL: no memory
-void retire_worker(Worker& worker) noexcept;  // its thread leaves the runtime
+Worker* new_worker(mc_runtime& rt, Part part) noexcept;  // NULL: no memory
+void retire_worker(Worker& worker) noexcept;  // its thread leaves, and with it a reference to the runtime
+void enlist_worker(Worker& worker) noexcept;  // with rt.mutex: among those in use, and off
+void unlist_worker(Worker& worker) noexcept;
 void runtime_ref(mc_runtime& rt) noexcept;
 void runtime_unref(mc_runtime& rt) noexcept;
 void call_attention(mc_runtime& rt) noexcept;  // the holder computes and must look
@@ -198,6 +216,17 @@ void tell_of_marks(const mc_task& task) noexcept;
 
 // ---- drivers (lifecycle.cc) ----
 void start_driving(mc_runtime& rt) noexcept;
+// By the runner, counted as a driver: runs tasks until none is left or it is to stop, and leaves.
+mc_status run_tasks(Worker& worker, Idle idle) noexcept;
+
+// ---- forked children (fork.cc) ----
+void before_fork() noexcept;
+void after_fork_in_parent() noexcept;
+void after_fork_in_child() noexcept;
+// By a carrier that forked, in the child, where it is the runner, at home: never returns.
+[[noreturn]] void run_orphans(Worker& worker, Idle idle) noexcept;
+// By a task in a section: the baton is with a thread that was left behind, and the process ends.
+[[noreturn]] void end_lost_section(const mc_task& task) noexcept;
 
 // ---- attached threads (attach.cc) ----
 enum class Attach { guest, shutdown };
@@ -228,6 +257,16 @@ inline bool alone(const mc_runtime& rt) noexcept {
 inline mc_task* holder_task() noexcept {
     mc_task* task = this_thread().task;
     return task && !task->in_section() ? task : nullptr;
+}
+
+inline bool lost(const mc_runtime& rt) noexcept {
+    return rt.lost.load(std::memory_order_relaxed);  // set while there is one thread
+}
+
+// What a call that needs the baton answers where there is no holder_task.
+inline mc_status no_holder() noexcept {
+    const mc_task* task = this_thread().task;
+    return task && lost(task->rt) ? MC_EFORK : MC_EPERM;
 }
 
 // For the time of a hook that runs with the baton, on the thread of this task (or NULL): releases are inline,

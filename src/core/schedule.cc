@@ -67,9 +67,10 @@ void drop_task(mc_task& task) noexcept {
     {
         // The destroy hook runs on this thread, which may be another task's.
         HookScope scope(this_thread().task);
+        task.state.store(MC_TASK_ENDED, std::memory_order_relaxed);  // a hook that forks finds it over
         take_over(*this_thread().worker, nullptr);
         if (task.job && !task.started) call_done(job_of(task));
-        end_task(task, MC_ECANCELED);
+        end_task(task, task.wakeup.marks() & wait::LOST ? MC_EFORK : MC_ECANCELED);
     }
     bury(task);
 }
@@ -278,7 +279,8 @@ extern "C" {
 
 mc_status mc_task_yield(void) {
     mc_task* task = holder_task();
-    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook | gate::kNoSuspend))) return MC_EPERM;
+    if (!task) return no_holder();
+    if (task->gate_now() & (gate::kAtomic | gate::kHook | gate::kNoSuspend)) return MC_EPERM;
     mc_runtime& rt = task->rt;
     // First, also with a mark pending: one that yields for ever must not keep the others from their turn.
     if (rt.baton.anybody_waits() || must_go_home(rt) || task->worker->called_home) yield_to_others(*task);
@@ -288,7 +290,8 @@ mc_status mc_task_yield(void) {
 
 mc_status mc_checkpoint(void) {
     mc_task* task = holder_task();
-    if (!task || (task->gate_now() & gate::kHook)) return MC_OK;
+    if (!task) return no_holder() == MC_EFORK ? MC_EFORK : MC_OK;
+    if (task->gate_now() & gate::kHook) return MC_OK;
     mc_runtime& rt = task->rt;
     // Relaxed: see hold.
     if (rt.attention_sent.load(std::memory_order_relaxed))

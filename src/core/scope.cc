@@ -26,7 +26,7 @@ extern "C" {
 int mc_scope_enter(uint32_t kind) {
     if (kind > MC_SCOPE_ATOMIC) return MC_EINVAL;
     mc_task* task = holder_task();
-    if (!task) return MC_EPERM;
+    if (!task) return no_holder();
     try {
         task->scopes.push_back(static_cast<std::uint8_t>(kind));
     } catch (...) {
@@ -38,7 +38,7 @@ int mc_scope_enter(uint32_t kind) {
 
 mc_status mc_scope_leave(int token) {
     mc_task* task = holder_task();
-    if (!task) return MC_EPERM;
+    if (!task) return no_holder();
     if (token < 0 || static_cast<std::size_t>(token) >= task->scopes.size()) return MC_EINVAL;
     task->scopes.resize(static_cast<std::size_t>(token));
     apply(*task);

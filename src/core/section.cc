@@ -188,7 +188,8 @@ void forget_options(mc_task& task) noexcept {
 
 mc_status pending_status(const mc_task& task) noexcept {
     const std::uint32_t marks = task.wakeup.marks();
-    if (marks & (wait::CANCEL | wait::DEADLINE)) return MC_ECANCELED;
+    if (marks & (wait::CANCEL | wait::DEADLINE | wait::LOST))
+        return marks & wait::LOST ? MC_EFORK : MC_ECANCELED;
     if (task.section.deadline != kForever && now_ns() >= task.section.deadline) return MC_ECANCELED;
     return marks & wait::INTERRUPT ? MC_EINTR : MC_OK;
 }
@@ -196,6 +197,7 @@ mc_status pending_status(const mc_task& task) noexcept {
 void take_back(mc_task& task) noexcept {
     mc_runtime& rt = task.rt;
     Worker& worker = *task.worker;
+    if (lost(rt)) end_lost_section(task);
     if (!rt.closed.load(std::memory_order_seq_cst)) {
         task.state.store(MC_TASK_DUE, std::memory_order_relaxed);
         const std::uint64_t start = now_ns();
@@ -222,12 +224,13 @@ void take_back(mc_task& task) noexcept {
 
 bool begin_unblock(mc_task& task) noexcept {
     std::uint32_t armed = unblock::ARMED;
+    mc_task_ref(&task);  // first, as a forked child drops one where it finds RUNNING
     // seq_cst: see arm_options; it also sees the function that arming published.
-    if (!task.section.unblock_state.compare_exchange_strong(armed, unblock::RUNNING,
-                                                            std::memory_order_seq_cst))
-        return false;
-    mc_task_ref(&task);
-    return true;
+    if (task.section.unblock_state.compare_exchange_strong(armed, unblock::RUNNING,
+                                                           std::memory_order_seq_cst))
+        return true;
+    mc_task_unref(&task);
+    return false;
 }
 
 void finish_unblock(mc_task& task) noexcept {
@@ -314,22 +317,41 @@ mc_status section_cancelled() noexcept {
     return task ? pending_status(*task) : MC_OK;
 }
 
+// The end of a callback, or no callback after all: the section goes on.
+static void go_back_to(mc_task& task, const Entered& outer) noexcept {
+    task.site = outer.site;
+    const std::uint32_t scopes = task.gate_now();
+    task.set_gate(scopes | (outer.gate & (gate::kDepth | gate::kInline | gate::kShipped)));
+    if (outer.gate & gate::kInline) return;
+    if (scopes & gate::kAtomic)
+        // Opened in the callback and open still.
+        task.set_gate((task.gate_now() | gate::kInline) & ~gate::kShipped);
+    else if (outer.gate & gate::kShipped)
+        ship_again(task);
+    else
+        task.rt.baton.lend(task.worker->seat);
+}
+
 mc_status section_enter() noexcept {
     mc_task* task = tls_state.task;
     if (!task || !task->in_section()) return MC_EPERM;
+    if (lost(task->rt)) return MC_EFORK;
     KeepErrno keep;
     if (task->wakeup.marks() & wait::ABANDON) return MC_ECANCELED;  // no script for it any more
-    const std::uint32_t gate = task->gate_now();
-    try {
-        task->entered.push_back({gate, task->site});
-    } catch (...) {
-        return MC_ENOMEM;
-    }
-    if (gate & gate::kShipped)
+    const Entered outer{task->gate_now(), task->site};
+    if (outer.gate & gate::kShipped)
         ship_back(*task);
-    else if (!(gate & gate::kInline) && !task->rt.baton.reclaim(task->worker->seat))
+    else if (!(outer.gate & gate::kInline) && !task->rt.baton.reclaim(task->worker->seat))
         take_back(*task);
     task->set_gate(task->gate_now() & ~(gate::kDepth | gate::kInline));
+    try {
+        // With the baton: a fork on another thread that meets this amid its work could not leave it to the
+        // child.
+        task->entered.push_back(outer);
+    } catch (...) {
+        go_back_to(*task, outer);
+        return MC_ENOMEM;
+    }
     task->state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
     tell_of_marks(*task);
     return MC_OK;
@@ -337,7 +359,9 @@ mc_status section_enter() noexcept {
 
 mc_status section_leave() noexcept {
     mc_task* task = tls_state.task;
-    if (!task || task->entered.empty()) return MC_EPERM;
+    if (!task) return MC_EPERM;
+    if (lost(task->rt)) return MC_EFORK;
+    if (task->entered.empty()) return MC_EPERM;
     KeepErrno keep;
     if (task->in_section()) {
         report(&task->rt, MC_EPERM, task->site, task->name,
@@ -346,17 +370,7 @@ mc_status section_leave() noexcept {
     }
     const Entered outer = task->entered.back();
     task->entered.pop_back();
-    task->site = outer.site;
-    const std::uint32_t scopes = task->gate_now();
-    task->set_gate(scopes | (outer.gate & (gate::kDepth | gate::kInline | gate::kShipped)));
-    if (outer.gate & gate::kInline) return MC_OK;
-    if (scopes & gate::kAtomic)
-        // Opened in the callback and open still.
-        task->set_gate((task->gate_now() | gate::kInline) & ~gate::kShipped);
-    else if (outer.gate & gate::kShipped)
-        ship_again(*task);
-    else
-        task->rt.baton.lend(task->worker->seat);
+    go_back_to(*task, outer);
     return MC_OK;
 }
 

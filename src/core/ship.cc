@@ -72,6 +72,9 @@ void note_module(const void* place, std::uint32_t flags) noexcept {
     }
 }
 
+void lock_modules() noexcept { modules().mutex.lock(); }
+void unlock_modules() noexcept { modules().mutex.unlock(); }
+
 bool ships_now(mc_task& task, mc_site* site) noexcept {
     mc_runtime& rt = task.rt;
     const std::uint32_t gate = task.gate_now();

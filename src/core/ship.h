@@ -25,6 +25,10 @@ void carry(Worker& worker, mc_task& task) noexcept;
 bool give_up_shipped(mc_task& task) noexcept;
 bool take_shipped_back(mc_task& task) noexcept;
 
+// Around a fork: nobody is amid a look at the modules.
+void lock_modules() noexcept;
+void unlock_modules() noexcept;
+
 // mc_support: the module of this place says that all its sections may move.
 void note_module(const void* place, std::uint32_t flags) noexcept;
 

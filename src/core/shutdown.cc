@@ -203,6 +203,7 @@ static mc_status end_all(mc_runtime& rt, mc_task* me, bool visitor, uint64_t tim
 extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) {
     if (!runtime) return MC_EINVAL;
     mc_runtime& rt = *runtime;
+    if (lost(rt)) return MC_EFORK;
     mc_task* me = this_thread().task;
     const mc_task* mine = attached_to(rt);
     if (mine && !mine->bound) return MC_EDEADLK;

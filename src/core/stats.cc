@@ -5,6 +5,7 @@
 
 extern "C" mc_status mc_runtime_stats(mc_runtime* rt, mc_stats* stats) {
     if (!rt || !stats || stats->size < sizeof(std::uint32_t)) return MC_EINVAL;
+    if (mc::lost(*rt)) return MC_EFORK;
     // Relaxed throughout: a snapshot of counters, not of one moment.
     constexpr auto relaxed = std::memory_order_relaxed;
     mc_stats now = MC_STATS_INIT;

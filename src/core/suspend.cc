@@ -20,13 +20,11 @@ namespace {
 // seat of its own for their sections. True: it holds the baton and it is its turn; false: it waits as before.
 bool drive_alone(Worker& worker, mc_task& task) noexcept {
     mc_runtime& rt = task.rt;
-    Worker* stand_in = new_worker(rt);
+    Worker* stand_in = new_worker(rt, Part::guest);
     if (!stand_in) {
         sched_yield();  // no memory now
         return false;
     }
-    stand_in->seat.drives = true;
-    stand_in->signals_blocked = false;
     stand_in->outer = worker.outer;
     bool own_turn = false;
     if (rt.baton.try_take(stand_in->seat)) {
@@ -123,6 +121,8 @@ mc_task* suspendable() noexcept {
     leave_if_abandoned(*task);
     return task;
 }
+
+mc_status not_suspendable() noexcept { return holder_task() ? MC_EPERM : no_holder(); }
 
 // Arms for `kind`; from then on somebody may post the task.
 std::uint32_t arm(mc_task& task, wait::Kind kind) noexcept {
@@ -256,8 +256,9 @@ bool suspend_or_give_up(mc_task& task, std::uint64_t deadline, std::uint64_t giv
 }
 
 mc_status join_task(mc_task& target, std::uint64_t timeout) noexcept {
+    if (lost(target.rt)) return MC_EFORK;
     mc_task* task = suspendable();
-    if (!task) return MC_EPERM;
+    if (!task) return not_suspendable();
     if (&target.rt != &task->rt) return MC_EINVAL;
     if (&target == task) return MC_EDEADLK;
     if (target.result.load(std::memory_order_acquire) != MC_EAGAIN) return MC_OK;
@@ -303,14 +304,14 @@ extern "C" {
 mc_status mc_task_sleep(uint64_t duration) {
     if (duration == 0) return mc_task_yield();
     mc_task* task = suspendable();
-    if (!task) return MC_EPERM;
+    if (!task) return not_suspendable();
     const mc_status status = wait_for(*task, wait::SLEEP, deadline_after(duration), -1, 0, nullptr);
     return status == MC_ETIMEDOUT ? MC_OK : status;
 }
 
 mc_status mc_task_park(uint64_t timeout) {
     mc_task* task = suspendable();
-    if (!task) return MC_EPERM;
+    if (!task) return not_suspendable();
     Parked counted(*task);
     if (timeout == 0) {
         if (const std::uint32_t mark = arm(*task, wait::PARK)) return status_of_mark(mark);
@@ -324,13 +325,14 @@ mc_status mc_task_park(uint64_t timeout) {
 
 mc_status mc_task_unpark(mc_task* task) {
     if (!task) return MC_EINVAL;
+    if (lost(task->rt)) return MC_EFORK;
     if (task->wakeup.mark(wait::PERMIT, 1u << wait::PARK, wait::UNPARKED)) make_ready(*task, true);
     return MC_OK;
 }
 
 mc_status mc_task_wait_fd(int fd, uint32_t events, uint64_t timeout, uint32_t* ready) {
     mc_task* task = suspendable();
-    if (!task) return MC_EPERM;
+    if (!task) return not_suspendable();
     if (fd < 0 || events == 0 || (events & ~static_cast<uint32_t>(MC_READABLE | MC_WRITABLE)))
         return MC_EINVAL;
     if (timeout == 0) {

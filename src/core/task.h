@@ -69,10 +69,10 @@ struct mc_task : mc::NodeT, mc::Work {
     mc::Stack stack;
     void (*fn)(void*) = nullptr;
     void* arg = nullptr;
-    const bool bound;
-    const bool job;              // it is an mc_job
-    bool started = false;        // with the baton
-    bool parked = false;         // counted in rt.parked
+    bool bound;            // to a thread; what a fork left without its thread is bound to none, in the child
+    const bool job;        // it is an mc_job
+    bool started = false;  // with the baton
+    bool parked = false;   // counted in rt.parked
     bool migratable = false;     // the section about to open said so
     std::uint32_t attached = 0;  // how many times mc_attach nested
 
@@ -118,7 +118,9 @@ struct mc_task : mc::NodeT, mc::Work {
     std::uint32_t gate_now() const noexcept { return gate.load(std::memory_order_relaxed); }
     void set_gate(std::uint32_t value) noexcept { gate.store(value, std::memory_order_relaxed); }
     bool in_section() const noexcept { return (gate_now() & mc::gate::kDepth) != 0; }
-    // Abandoned; but not amid a callback, since the C code that called it has yet to end.
-    bool is_to_be_dropped() const noexcept { return (wakeup.marks() & mc::wait::ABANDON) && entered.empty(); }
+    // Abandoned or lost; but not amid a callback, since the C code that called it has yet to end.
+    bool is_to_be_dropped() const noexcept {
+        return (wakeup.marks() & (mc::wait::ABANDON | mc::wait::LOST)) && entered.empty();
+    }
     bool holds_baton() const noexcept { return !in_section() || (gate_now() & mc::gate::kInline); }
 };

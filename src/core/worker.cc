@@ -24,14 +24,28 @@ constexpr std::uint32_t kAhead = 2;  // carriers started beyond the one that is 
 
 }  // namespace
 
-Worker* new_worker(mc_runtime& rt) noexcept {
-    Worker* worker = nullptr;
-    {
-        std::lock_guard lock(rt.mutex);
-        worker = rt.free_workers;
-        if (worker) rt.free_workers = worker->next_free;
-    }
-    if (!worker) {
+void enlist_worker(Worker& worker) noexcept {
+    mc_runtime& rt = *worker.rt;
+    worker.prev = nullptr;
+    worker.next = rt.workers;
+    if (rt.workers) rt.workers->prev = &worker;
+    rt.workers = &worker;
+}
+
+void unlist_worker(Worker& worker) noexcept {
+    (worker.prev ? worker.prev->next : worker.rt->workers) = worker.next;
+    if (worker.next) worker.next->prev = worker.prev;
+    worker.next = worker.rt->free_workers;
+    worker.rt->free_workers = &worker;
+}
+
+// All under the mutex: a fork finds the worker with those in use and complete, or not at all.
+Worker* new_worker(mc_runtime& rt, Part part) noexcept {
+    std::lock_guard lock(rt.mutex);
+    Worker* worker = rt.free_workers;
+    if (worker) {
+        rt.free_workers = worker->next;
+    } else {
         if (fault_hits(Fault::memory)) return nullptr;
         worker = new (std::nothrow) Worker;
         if (!worker) return nullptr;
@@ -39,18 +53,24 @@ Worker* new_worker(mc_runtime& rt) noexcept {
         worker->seat.owner = worker;
         worker->node.seat = &worker->seat;
     }
-    // Relaxed: only uniqueness counts. 0 names nobody.
+    // Relaxed: only uniqueness counts. 0 and kNobody name no thread.
     std::uint32_t id = 0;
     do {
         id = (rt.next_seat.fetch_add(1, std::memory_order_relaxed) + 1) & word::kSeatMask;
-    } while (id == 0);
+    } while (id == 0 || id == word::kNobody);
     worker->seat.id = id;
-    worker->seat.drives = worker->seat.carrier = false;
+    worker->seat.drives = part != Part::carrier;
+    worker->seat.carrier = part != Part::guest;
+    // Relaxed, here and below: nobody else knows the worker.
+    worker->thread.store(part == Part::carrier ? 0 : thread_number(), std::memory_order_relaxed);
+    worker->signals_blocked.store(part == Part::carrier, std::memory_order_relaxed);  // see launch_carrier
     worker->lost_baton = worker->straggled = worker->called_home = false;
     worker->stand_in = nullptr;
     worker->shipping = nullptr;
     worker->outer = {};
-    worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);  // nobody else knows the seat
+    worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);
+    enlist_worker(*worker);
+    runtime_ref(rt);
     return worker;
 }
 
@@ -60,9 +80,11 @@ void retire_worker(Worker& worker) noexcept {
         std::lock_guard lock(rt.attention_mutex);
         if (rt.attention_seat == worker.seat.id) rt.attention_seat = 0;
     }
-    std::lock_guard lock(rt.mutex);
-    worker.next_free = rt.free_workers;
-    rt.free_workers = &worker;
+    {
+        std::lock_guard lock(rt.mutex);
+        unlist_worker(worker);
+    }
+    runtime_unref(rt);
 }
 
 void runtime_ref(mc_runtime& rt) noexcept {
@@ -73,7 +95,7 @@ void runtime_unref(mc_runtime& rt) noexcept {
     // acq_rel: the last one sees everything the others did.
     if (rt.refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     for (Worker* worker = rt.free_workers; worker;) {
-        Worker* following = worker->next_free;
+        Worker* following = worker->next;
         delete worker;
         worker = following;
     }
@@ -83,19 +105,19 @@ void runtime_unref(mc_runtime& rt) noexcept {
 }
 
 void block_signals(Worker& worker) noexcept {
-    if (worker.signals_blocked) return;
+    if (worker.signals_blocked.load(std::memory_order_relaxed)) return;
     sigset_t all;
     sigfillset(&all);
     for (int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS})
         sigdelset(&all, synchronous);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    worker.signals_blocked = true;
+    worker.signals_blocked.store(true, std::memory_order_relaxed);
 }
 
 void unblock_signals(Worker& worker) noexcept {
-    if (!worker.signals_blocked) return;
+    if (!worker.signals_blocked.load(std::memory_order_relaxed)) return;
     pthread_sigmask(SIG_SETMASK, &worker.rt->creator_mask, nullptr);
-    worker.signals_blocked = false;
+    worker.signals_blocked.store(false, std::memory_order_relaxed);
 }
 
 // A carrier that starts sees to the next one first: where many tasks block in sections, each release needs a
@@ -132,7 +154,7 @@ static void carrier_main(void* argument) {
     std::snprintf(title, sizeof title, "%.11s/%u", rt.name, static_cast<unsigned>(me.seat.id));
     thread_name(title);
     this_thread().worker = &me;
-    me.signals_blocked = true;  // inherited from launch_carrier
+    me.thread.store(thread_number(), std::memory_order_relaxed);  // for a fork on this thread
     overflow_enter_thread();
     me.home.adopt_thread();
     if (rt.thread_start) call_hook("thread_start", rt.thread_start, rt.hooks_arg);
@@ -140,21 +162,21 @@ static void carrier_main(void* argument) {
     Idle idle = rt.baton.acquire_as_carrier(me.seat);
     rt.threads_starting.fetch_sub(1, std::memory_order_relaxed);
     for (; idle != Idle::leaves; idle = rt.baton.acquire_as_carrier(me.seat)) {
-        if (idle == Idle::holds)
-            drive(me, nullptr);
-        else
+        if (idle == Idle::works)
             do_work(me);
+        else if (drive(me, nullptr))
+            break;  // it drives the runtime, in a forked child
     }
+    if (me.seat.drives) run_orphans(me, idle);
 
     if (rt.thread_stop && !me.straggled) call_hook("thread_stop", rt.thread_stop, rt.hooks_arg);
     me.home.forget_thread();
     overflow_leave_thread();
     this_thread().worker = nullptr;
-    retire_worker(me);
     rt.threads.fetch_sub(1, std::memory_order_relaxed);  // statistics
     give_place_back(rt);
     rt.baton.room_for_carrier();
-    runtime_unref(rt);
+    retire_worker(me);  // the runtime may be gone
 }
 
 }  // namespace mc
@@ -169,17 +191,15 @@ SeatT* mc_runtime::prepare_carrier() noexcept {
         if (taken >= max_threads) return nullptr;
         // seq_cst: counted before it is looked for, see mc_runtime_destroy.
     } while (!places.compare_exchange_weak(taken, taken + 1, std::memory_order_seq_cst));
-    Worker* worker = new_worker(*this);
+    Worker* worker = new_worker(*this, Part::carrier);
     if (!worker) {
         give_place_back(*this);
         return nullptr;
     }
-    worker->seat.carrier = true;
     return &worker->seat;
 }
 
 bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
-    runtime_ref(*this);
     threads_starting.fetch_add(1, std::memory_order_relaxed);  // a guess: see start_ahead
     // It starts idle, so with signals blocked.
     sigset_t all, before;
@@ -191,7 +211,6 @@ bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error) {
         threads_starting.fetch_sub(1, std::memory_order_relaxed);
-        runtime_unref(*this);
         return false;
     }
     return true;

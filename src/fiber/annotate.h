@@ -31,6 +31,7 @@
 #include <sanitizer/lsan_interface.h>
 #elif defined(MC_TSAN)
 #include <sanitizer/tsan_interface.h>
+#include <sys/mman.h>
 
 #include <mutex>
 #elif defined(__has_include)
@@ -162,6 +163,19 @@ inline void destroy([[maybe_unused]] Context& self) noexcept {
     if (self.uses != 0) drop_fiber(self);
 #endif
     self = Context{};
+}
+
+// In a forked child: a context that runs on a thread which is not there. TSan keeps the fiber wired to that
+// thread, so it must not be destroyed, and what the thread did to the stack would race with the next user's
+// doings: a new mapping counts as written by the caller.
+inline void lose([[maybe_unused]] Context& self, [[maybe_unused]] char* base,
+                 [[maybe_unused]] std::size_t size) noexcept {
+#if defined(MC_TSAN)
+    self.uses = 0;
+    if (size != 0)
+        (void)mmap(base, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED, -1, 0);
+#endif
 }
 
 // A new stack of the pool. It is never unmapped, so nothing undoes this.

@@ -61,6 +61,8 @@ void Fiber::exit_to(Fiber& from, Fiber& to) noexcept {
     std::abort();
 }
 
+void Fiber::lose() noexcept { annotate::lose(annotation_, stack_.base, stack_.size); }
+
 void Fiber::finish() noexcept {
     annotate::destroy(annotation_);
     *this = Fiber{};

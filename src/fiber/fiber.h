@@ -39,6 +39,10 @@ public:
     // The same, but `from` never runs again.
     [[noreturn]] static void exit_to(Fiber& from, Fiber& to) noexcept;
 
+    // In a forked child, for a context that ran on a thread that is not there: finish and the release of its
+    // stack are all that may follow.
+    void lose() noexcept;
+
     // After exit_to, or for a prepared or suspended context that is to be dropped without unwinding,
     // on any other context: forgets it. Only then may its stack be released.
     void finish() noexcept;

@@ -48,6 +48,8 @@ void Model::run() {
         world_.start("poster " + std::to_string(i), [this] { poster_main(); });
     if (plan_.jobs > 0) world_.start("submitter", [this] { submitter_main(); });
 
+    if (plan_.forks > 0) world_.start("forker", [this] { forker_main(); });
+
     world_.run(plan_.max_steps);
     if (!world_.failed() && jobs_.raw() != 0 && plan_.launch_fails_one_in == 0)
         world_.note_failure("a job was left\n" + world_.describe());
@@ -334,6 +336,26 @@ void Model::poster_main() {
         if (serve_request(false)) continue;
         world_.block(
             &requests_, [this] { return requests_.empty() && !closed_; }, kForever);
+    }
+}
+
+// As src/core/fork.cc, in the parent.
+void Model::forker_main() {
+    Worker forker;
+    forker.seat.id = mc::word::kNobody;
+    for (unsigned i = 0; i < plan_.forks; ++i) {
+        world_.point();
+        mc::word::Word from = 0;
+        const bool borrowed = baton_.borrow(forker.seat, from);
+        if (borrowed) hold(forker);
+        for (unsigned looks = 0; looks < 40; ++looks)
+            SimSys::pause();  // so that others see it held, and sleep
+        baton_.before_fork();
+        world_.point();
+        baton_.after_fork_in_parent();
+        if (!borrowed) continue;
+        let_go(forker);
+        baton_.give_back(forker.seat, from, [this] { return drivers_ == 0; });
     }
 }
 

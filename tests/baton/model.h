@@ -28,6 +28,7 @@ struct Plan {
     unsigned attached = 0;
     unsigned posters = 1;  // 0: nobody parks
     unsigned jobs = 0;
+    unsigned forks = 0;  // by a thread of its own
     unsigned max_carriers = 8;
     unsigned launch_fails_one_in = 0;
     unsigned refuse_one_in = 0;  // may_lend says no
@@ -98,6 +99,7 @@ private:
     void poster_main();
     void submitter_main();
     void take_job();
+    void forker_main();
     bool drive(Worker& worker, Node* self);
     void run_task(Worker& worker, Task& task);
     bool may_suspend_step(Worker& worker, Task& task);

@@ -167,4 +167,30 @@ TEST(Protocol, AHostThatCanBeTold) {
     passes(plan);
 }
 
+TEST(Protocol, ForksBesideARunner) {
+    Plan plan = base();
+    plan.tasks = 3;
+    plan.attached = 1;
+    plan.forks = 4;
+    passes(plan);
+}
+
+TEST(Protocol, ForksBesideAttachedThreads) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.attached = 2;
+    plan.forks = 4;
+    plan.short_waits = true;
+    passes(plan);
+}
+
+TEST(Protocol, ForksWithFewThreadsAndAHostThatRefuses) {
+    Plan plan = base();
+    plan.attached = 1;
+    plan.max_carriers = 1;
+    plan.refuse_one_in = 3;
+    plan.forks = 4;
+    passes(plan);
+}
+
 }  // namespace

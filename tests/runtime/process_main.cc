@@ -5,6 +5,9 @@
 // The children end with tasks alive, or where no thread can be started: neither suits a leak check at exit.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
 
+// Some tests fork with threads alive, and start others in the child.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+
 int main(int argc, char** argv) {
     ::testing::InitGoogleTest(&argc, argv);
     GTEST_FLAG_SET(death_test_style, "threadsafe");

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace mctest {
@@ -185,9 +186,7 @@ std::string kind_name(const ::testing::TestParamInfo<Kind>& info) {
     return info.param == Kind::unbound ? "unbound" : "bound";
 }
 
-void child(const std::function<void()>& body, unsigned patience) {
-    alarm(hang_seconds() * patience);
-    body();
+static bool print_failures() {
     std::fflush(stdout);
     // What GoogleTest does not print in the child of a death test.
     const ::testing::TestResult& result = *::testing::UnitTest::GetInstance()->current_test_info()->result();
@@ -196,7 +195,32 @@ void child(const std::function<void()>& body, unsigned patience) {
         if (part.failed())
             std::fprintf(stderr, "%s:%d: %s\n", part.file_name(), part.line_number(), part.message());
     }
-    std::exit(result.Failed() ? 1 : 0);
+    return result.Failed();
+}
+
+void child(const std::function<void()>& body, unsigned patience) {
+    alarm(hang_seconds() * patience);
+    body();
+    std::exit(print_failures() ? 1 : 0);
+}
+
+void leave_fork(int status) { _exit(print_failures() ? 1 : status); }
+
+void expect_no_hang() { alarm(hang_seconds()); }
+
+int status_of(pid_t child) {
+    EXPECT_GT(child, 0);
+    int status = 0;
+    EXPECT_EQ(child, waitpid(child, &status, 0));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int forked(const std::function<void()>& body) {
+    const pid_t child = fork();
+    if (child != 0) return status_of(child);
+    expect_no_hang();
+    body();
+    leave_fork();
 }
 
 }  // namespace mctest

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
 #include <gtest/gtest.h>
 
 #include <multicore/multicore.h>
@@ -117,6 +119,17 @@ std::string kind_name(const ::testing::TestParamInfo<Kind>& info);
 // For bodies that run in a child process under EXPECT_EXIT: a hang ends it, an expectation that failed
 // makes its status 1. `patience` multiplies the time after which it counts as a hang.
 [[noreturn]] void child(const std::function<void()>& body, unsigned patience = 1);
+
+// In a forked child, for good: prints the expectations that failed; status 1 if there are any, else `status`.
+[[noreturn]] void leave_fork(int status = 0);
+
+// Forks a child that calls body and leaves. Its exit status, 128 + the signal that killed it. A hang kills
+// it.
+int forked(const std::function<void()>& body);
+
+// How a child ended that fork() itself returned. In that child: be killed by a hang.
+int status_of(pid_t child);
+void expect_no_hang();
 
 }  // namespace mctest
 

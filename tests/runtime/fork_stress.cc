@@ -1,0 +1,174 @@
+// Forks under load; each child uses what it got. Prints what it counted.
+// SPDX-License-Identifier: BSL-1.0
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "testing.h"
+
+namespace {
+
+using mctest::Runtime;
+using mctest::us;
+
+constexpr int rounds = mctest::thread_sanitized ? 40 : 200;
+constexpr int lost = 7;  // exit status of a child that got MC_EFORK
+
+int failures() { return ::testing::Test::HasFailure() ? 1 : 0; }
+
+// Tasks in sections, asleep, parked, joining and newly spawned, until stop.
+class Load {
+public:
+    Load() {
+        EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds_));
+        for (int i = 0; i < 6; ++i)
+            add([i] {
+                mc_release();
+                mctest::spin(static_cast<unsigned>(i) * 20 * us);
+                mc_acquire();
+            });
+        for (int i = 0; i < 4; ++i) add([i] { (void)mc_task_sleep(static_cast<unsigned>(i + 1) * 50 * us); });
+        add([] { (void)mc_task_park(100 * us); });
+        add([this] { (void)mc_task_wait_fd(fds_[0], MC_READABLE, 100 * us, nullptr); });
+        add([this] {
+            mc_task* task = nullptr;
+            EXPECT_EQ(MC_OK,
+                      mc_task_spawn(
+                          runtime, [](void*) { (void)mc_task_sleep(30 * us); }, nullptr, nullptr, &task));
+            EXPECT_EQ(MC_OK, mc_task_join(task, MC_FOREVER));
+            mc_task_unref(task);
+        });
+        add([] {
+            mc_section_options options = MC_SECTION_OPTIONS_INIT;
+            options.deadline = 20 * us;
+            options.unblock = [](void*) {};
+            (void)mc_release_with(&options);
+            mctest::spin(40 * us);
+            mc_acquire();
+        });
+    }
+    ~Load() {
+        close(fds_[0]);
+        close(fds_[1]);
+    }
+    void add(const std::function<void()>& body) {
+        runtime.spawn([this, body] {
+            while (!stop.load()) {
+                body();
+                (void)mc_task_yield();
+            }
+        });
+    }
+
+    Runtime runtime;
+    std::atomic<bool> stop{false};
+
+private:
+    int fds_[2] = {-1, -1};
+};
+
+// By a child: attaches, uses the runtime, ends it. `generations`: of further children.
+[[noreturn]] void child_of(Load& load, int generations) {
+    mctest::expect_no_hang();
+    const mc_status status = mc_attach(load.runtime, nullptr, MC_FOREVER, nullptr);
+    if (status == MC_EFORK) _exit(lost);
+    EXPECT_EQ(MC_OK, status);
+    (void)mc_task_sleep(200 * us);  // the tasks go on
+    mctest::sections_at_once(load.runtime, 3);
+    if (generations > 0) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            mctest::expect_no_hang();
+            (void)mc_task_sleep(200 * us);
+            mctest::sections_at_once(load.runtime, 3);
+        } else {
+            EXPECT_EQ(0, mctest::status_of(pid));
+        }
+    }
+    load.stop.store(true);
+    EXPECT_EQ(MC_OK, mc_detach());
+    EXPECT_EQ(MC_OK, mc_runtime_run(load.runtime));  // every one that is left ends
+    mc_stats stats = load.runtime.stats();
+    EXPECT_EQ(0u, stats.tasks_alive);
+    load.runtime.destroy();
+    mctest::leave_fork(failures());
+}
+
+struct Counted {
+    int worked = 0, lost = 0;
+};
+
+void count(Counted& counted, int status) {
+    if (status == lost)
+        ++counted.lost;
+    else if (status == 0)
+        ++counted.worked;
+    else
+        ADD_FAILURE() << "a child ended with status " << status;
+}
+
+void report(const char* from, const Counted& counted) {
+    std::printf("forks %s: %d children worked, %d got MC_EFORK\n", from, counted.worked, counted.lost);
+}
+
+TEST(ForkStress, ByAForeignThread) {
+    Load load;
+    std::thread runner([&] { load.runtime.run(); });
+    Counted counted;
+    for (int round = 0; round < rounds && !failures(); ++round) {
+        const pid_t pid = fork();
+        if (pid == 0) child_of(load, round % 5 == 0 ? 1 : 0);
+        count(counted, mctest::status_of(pid));
+        mctest::spin(static_cast<unsigned>(round) % 7 * 30 * us);
+    }
+    load.stop.store(true);
+    runner.join();
+    report("by a foreign thread", counted);
+    EXPECT_LT(0, counted.worked);
+}
+
+// By tasks: holding the baton, and in a section.
+TEST(ForkStress, ByTasks) {
+    Load load;
+    Counted holding, in_section;
+    load.runtime.spawn([&] {
+        for (int round = 0; round < rounds && !failures(); ++round) {
+            const bool section = round % 2 == 1;
+            const mc_task* self = mc_task_current();
+            if (section) mc_release();
+            pid_t pid = fork();
+            if (pid == 0) {
+                mctest::expect_no_hang();
+                if (section && mc_cancelled() == MC_EFORK) _exit(lost);
+                if (section) mc_acquire();
+                EXPECT_EQ(self, mc_task_current());
+                (void)mc_task_sleep(200 * us);
+                mctest::sections_at_once(load.runtime, 3);
+                load.stop.store(true);
+                // Whoever drives this child, the runner or an orphan: exit 0 when the others have ended.
+                (void)mc_task_sleep(100 * us);
+                if (failures()) mctest::leave_fork(1);
+                while (load.runtime.stats().tasks_alive > 1) (void)mc_task_sleep(100 * us);
+                mctest::leave_fork(failures());
+            }
+            if (!section) mc_release();
+            const int status = mctest::status_of(pid);
+            mc_acquire();
+            count(section ? in_section : holding, status);
+            (void)mc_task_sleep(50 * us);
+        }
+        load.stop.store(true);
+    });
+    load.runtime.run();
+    report("by a task that holds", holding);
+    report("by a task in a section", in_section);
+    EXPECT_EQ(0, holding.lost);
+    EXPECT_LT(0, holding.worked);
+}
+
+}  // namespace
