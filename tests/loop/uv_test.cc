@@ -274,14 +274,5 @@ TEST(Uv, ThreadsOfLibuvWakeTheLoop) {
     });
 }
 
-// The hook of a loop on a thread that runs no task only costs.
-TEST(Uv, RunsWithoutARuntime) {
-    UvLoop loop;
-    int fired = 0;
-    loop.after(1, [&] { ++fired; });
-    EXPECT_EQ(0, uv_run(loop, UV_RUN_DEFAULT));
-    EXPECT_EQ(1, fired);
-}
-
 }  // namespace
 }  // namespace looptest
