@@ -220,9 +220,12 @@ TYPED_TEST_P(EventLoop, EndsWhenItsTaskIsInterrupted) {
         mc_task* self = mc_task_current();
         int payload = 0;
         void* got = nullptr;
-        std::thread other([&] {  // while it waits
-            while (mc_task_state(self) != MC_TASK_SECTION) std::this_thread::yield();
-            EXPECT_EQ(MC_OK, mc_task_interrupt(self, &payload));
+        std::thread other;
+        loop.after(1, [&] {
+            other = std::thread([&] {  // while it waits
+                while (mc_task_state(self) != MC_TASK_SECTION) std::this_thread::yield();
+                EXPECT_EQ(MC_OK, mc_task_interrupt(self, &payload));
+            });
         });
         loop.run();
         EXPECT_EQ(MC_EINTR, mc_checkpoint());
