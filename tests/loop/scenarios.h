@@ -244,6 +244,24 @@ TYPED_TEST_P(EventLoop, EndsWhenItsTaskIsInterrupted) {
     });
 }
 
+TYPED_TEST_P(EventLoop, EndsWhenItsRuntimeIsShutDown) {
+    Runtime runtime;
+    Pipe silent;
+    Gate running;
+    std::thread other([&] {
+        runtime.attached([&] {
+            TypeParam loop;
+            loop.readable(silent.in(), [] { ADD_FAILURE() << "nothing was written"; });
+            loop.after(0, [&] { running.open(); });
+            loop.run();
+            EXPECT_EQ(MC_ECANCELED, mc_checkpoint());
+        });
+    });
+    running.wait();
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    other.join();
+}
+
 TYPED_TEST_P(EventLoop, RunsInAnUnboundTask) {
     Runtime runtime;
     Pipe silent;
@@ -298,7 +316,7 @@ TYPED_TEST_P(EventLoop, EchoesForManyClientsWhileTasksHash) {
 REGISTER_TYPED_TEST_SUITE_P(EventLoop, LetsTasksRunWhileItWaits, LetsTasksRunWhenItIsBusy,
                             FiresTimersInOrderAndNotEarlyWhileSectionsRun, StaysInACallbackThatOpensASection,
                             NoticesWhatTasksDoWhileItWaits, IsWokenByAThreadWithoutTheBaton,
-                            EndsWhenItsTaskIsInterrupted, RunsInAnUnboundTask,
+                            EndsWhenItsTaskIsInterrupted, EndsWhenItsRuntimeIsShutDown, RunsInAnUnboundTask,
                             EchoesForManyClientsWhileTasksHash);
 
 }  // namespace looptest

@@ -16,8 +16,8 @@
  *
  * Any task may call GLib while it holds the baton; GLib itself wakes a context whose sources change.
  *
- * Nothing to link but GLib; the source that dispatches, at the end, needs libmulticore. All functions are
- * called with the baton.
+ * Nothing to link but GLib; the source that dispatches, at the end, needs libmulticore. Needs GLib 2.58 or
+ * later. All functions are called with the baton.
  *
  * SPDX-License-Identifier: BSL-1.0
  */
@@ -28,6 +28,10 @@
 #include <glib.h>
 
 #include "../multicore.h"
+
+#if !GLIB_CHECK_VERSION(2, 58, 0)
+#error "multicore/loop/glib.h: needs GLib 2.58 or later"
+#endif
 
 /* ---- a context whose wait is a section ---- */
 
