@@ -1,5 +1,5 @@
-/* Uses every function of loop/ev.h: compiled by every supported compiler and dialect. With USE_ALONE only
- * those that need no library of ours, and run on a thread without a runtime.
+/* Uses every function of loop/ev.h: compiled by every supported compiler and dialect. With USE_ALONE a
+ * program without the library: a wait where no runtime is, and the dispatch of a fake one.
  * SPDX-License-Identifier: BSL-1.0 */
 #include <multicore/loop/ev.h>
 
@@ -23,11 +23,23 @@ int use_alone(struct ev_loop *loop) {
     return ev_userdata(loop) != NULL;
 }
 
+/* Returns why the runtime was not dispatched any more. */
+mc_status use_dispatch(struct ev_loop *loop, mc_runtime *runtime);
+mc_status use_dispatch(struct ev_loop *loop, mc_runtime *runtime) {
+    mc_loop_ev_dispatch dispatch;
+    const mc_status status = mc_loop_ev_dispatch_start(&dispatch, loop, runtime);
+    if (status != MC_OK) return status;
+    ev_run(loop, 0);
+    ev_io_stop(loop, &dispatch.io);
+    return dispatch.status;
+}
+
 #ifdef USE_ALONE
-int main(void) { return use_alone(ev_default_loop(0)); }
-#else
-mc_status use_dispatch(struct ev_loop *loop, mc_runtime *runtime, mc_loop_ev_dispatch *dispatch);
-mc_status use_dispatch(struct ev_loop *loop, mc_runtime *runtime, mc_loop_ev_dispatch *dispatch) {
-    return mc_loop_ev_dispatch_start(dispatch, loop, runtime);
+#include "fake_runtime.h"
+
+int main(void) {
+    struct ev_loop *loop = ev_default_loop(0);
+    if (use_alone(loop) != 0) return 1;
+    return use_dispatch(loop, NULL) != MC_ESHUTDOWN || dispatches != 4;
 }
 #endif

@@ -1,5 +1,5 @@
-/* Uses every function of loop/uv.h: compiled by every supported compiler and dialect. With USE_ALONE only
- * those that need no library of ours, and run on a thread without a runtime.
+/* Uses every function of loop/uv.h: compiled by every supported compiler and dialect. With USE_ALONE a
+ * program without the library: a wait where no runtime is, and the dispatch of a fake one.
  * SPDX-License-Identifier: BSL-1.0 */
 #include <multicore/loop/uv.h>
 
@@ -22,11 +22,24 @@ int use_alone(uv_loop_t *loop) {
     return uv_run(loop, UV_RUN_DEFAULT) != 0 || closes != 1;
 }
 
+/* Returns why the runtime was not dispatched any more. */
+mc_status use_dispatch(uv_loop_t *loop, mc_runtime *runtime);
+mc_status use_dispatch(uv_loop_t *loop, mc_runtime *runtime) {
+    mc_loop_uv_dispatch dispatch;
+    const mc_status status = mc_loop_uv_dispatch_start(&dispatch, loop, runtime);
+    if (status != MC_OK) return status;
+    uv_run(loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&dispatch.poll, NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+    return dispatch.status;
+}
+
 #ifdef USE_ALONE
-int main(void) { return use_alone(uv_default_loop()); }
-#else
-mc_status use_dispatch(uv_loop_t *loop, mc_runtime *runtime, mc_loop_uv_dispatch *dispatch);
-mc_status use_dispatch(uv_loop_t *loop, mc_runtime *runtime, mc_loop_uv_dispatch *dispatch) {
-    return mc_loop_uv_dispatch_start(dispatch, loop, runtime);
+#include "fake_runtime.h"
+
+int main(void) {
+    uv_loop_t *loop = uv_default_loop();
+    if (use_alone(loop) != 0) return 1;
+    return use_dispatch(loop, NULL) != MC_ESHUTDOWN || dispatches != 4;
 }
 #endif
