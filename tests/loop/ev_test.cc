@@ -20,6 +20,10 @@ public:
     ~EvLoop() {
         while (!ios_.empty()) forget(ios_.begin()->first);
         for (Watcher<ev_timer>& timer : timers_) ev_timer_stop(loop_, &timer.ev);
+        if (dispatches_) {
+            EXPECT_EQ(MC_OK, dispatch_.status);
+            ev_io_stop(loop_, &dispatch_.io);
+        }
         mc_loop_ev_stop(&hook_);
         ev_loop_destroy(loop_);
     }
@@ -45,6 +49,11 @@ public:
         ios_[fd] = &io;
         ev_io_start(loop_, &io.ev);
     }
+    mc_status dispatch(mc_runtime* runtime) {
+        const mc_status status = mc_loop_ev_dispatch_start(&dispatch_, loop_, runtime);
+        dispatches_ = status == MC_OK;
+        return status;
+    }
     void forget(int fd) {
         ev_io_stop(loop_, &ios_[fd]->ev);
         ios_.erase(fd);
@@ -63,6 +72,8 @@ private:
 
     struct ev_loop* loop_;
     mc_loop_ev hook_;
+    mc_loop_ev_dispatch dispatch_;
+    bool dispatches_ = false;
     std::list<Watcher<ev_timer>> timers_;
     std::list<Watcher<ev_io>> all_ios_;  // forgotten ones too: one may be in its callback
     std::map<int, Watcher<ev_io>*> ios_;

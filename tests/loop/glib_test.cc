@@ -20,6 +20,11 @@ public:
           loop_(g_main_loop_new(context_, FALSE)),
           hook_(mc_loop_glib_start(context_, quit, loop_)) {}
     ~GlibLoop() {
+        if (dispatch_) {
+            EXPECT_FALSE(g_source_is_destroyed(dispatch_));
+            g_source_destroy(dispatch_);
+            g_source_unref(dispatch_);
+        }
         mc_loop_glib_stop(hook_);
         g_main_loop_unref(loop_);
         g_main_context_unref(context_);  // with its sources
@@ -34,6 +39,12 @@ public:
     }
     void readable(int fd, std::function<void()> then) {
         sources_[fd] = attach(g_unix_fd_source_new(fd, G_IO_IN), G_SOURCE_FUNC(is_readable), std::move(then));
+    }
+    mc_status dispatch(mc_runtime* runtime) {
+        mc_status status = MC_OK;
+        dispatch_ = mc_loop_glib_dispatch_source_new(runtime, &status);
+        if (dispatch_) g_source_attach(dispatch_, context_);
+        return status;
     }
     void forget(int fd) {
         g_source_destroy(sources_[fd]);
@@ -61,6 +72,7 @@ private:
     GMainContext* context_;
     GMainLoop* loop_;
     GSource* hook_;
+    GSource* dispatch_ = nullptr;
     std::map<int, GSource*> sources_;
 };
 

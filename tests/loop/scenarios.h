@@ -7,11 +7,13 @@
 //     void after(unsigned ms, std::function<void()>);          a timer
 //     void readable(int fd, std::function<void()>);            calls back while fd is readable
 //     void forget(int fd);                        also from its own callback
+//     mc_status dispatch(mc_runtime*);            from now on, until the loop is destroyed
 //     class Echo(Loop&, int listening, std::function<void()> closed)   echoes; tells of each connection's end
 //     static constexpr bool sorts_timers;         late timers too are called in the order of their times
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -280,6 +282,61 @@ TYPED_TEST_P(EventLoop, RunsInAnUnboundTask) {
     });
 }
 
+// No thread has attached and none runs the runtime: the loop does it all.
+TYPED_TEST_P(EventLoop, DispatchesTasks) {
+    Runtime runtime;
+    TypeParam loop;
+    ASSERT_EQ(MC_OK, loop.dispatch(runtime));
+    constexpr int tasks = 20;
+    int ended = 0;
+    bool fired = false;
+    for (int i = 0; i < tasks; ++i)
+        runtime.spawn([&] {
+            compute();
+            EXPECT_EQ(MC_OK, mc_task_sleep(mctest::ms));
+            while (!fired) EXPECT_EQ(MC_OK, mc_task_yield());  // the loop has its turn meanwhile
+            if (++ended == tasks) loop.stop();
+        });
+    loop.after(5, [&] { fired = true; });
+    loop.run();
+    EXPECT_EQ(tasks, ended);
+}
+
+// A host that cannot lend: the interpreter stays on the thread of the loop, the work does not.
+TYPED_TEST_P(EventLoop, DispatchesJobsOfAHostThatCannotLend) {
+    mc_host host = MC_HOST_INIT;
+    host.way = MC_WAY_JOB;
+    Runtime runtime(host);
+    TypeParam loop;
+    ASSERT_EQ(MC_OK, loop.dispatch(runtime));
+    struct State {
+        TypeParam& loop;
+        const int home = mctest::thread_id();
+        std::atomic<int> away{0};
+        int done = 0;
+    } state{loop};
+    constexpr int jobs = 50;
+    for (int i = 0; i < jobs; ++i)
+        ASSERT_EQ(MC_OK, mc_job_submit(
+                             runtime,
+                             [](void* arg) {
+                                 auto& its = *static_cast<State*>(arg);
+                                 // Relaxed: read after the `done` that follows.
+                                 if (mctest::thread_id() != its.home)
+                                     its.away.fetch_add(1, std::memory_order_relaxed);
+                             },
+                             [](void* arg, mc_status status) {
+                                 auto& its = *static_cast<State*>(arg);
+                                 EXPECT_EQ(MC_OK, status);
+                                 EXPECT_EQ(its.home, mctest::thread_id());
+                                 if (++its.done == jobs) its.loop.stop();
+                             },
+                             &state, nullptr, nullptr));
+    loop.run();
+    EXPECT_EQ(jobs, state.done);
+    EXPECT_EQ(jobs, state.away.load(std::memory_order_relaxed));
+}
+
 TYPED_TEST_P(EventLoop, EchoesForManyClientsWhileTasksHash) {
     constexpr unsigned clients = 100;
     Runtime runtime;
@@ -317,6 +374,7 @@ REGISTER_TYPED_TEST_SUITE_P(EventLoop, LetsTasksRunWhileItWaits, LetsTasksRunWhe
                             FiresTimersInOrderAndNotEarlyWhileSectionsRun, StaysInACallbackThatOpensASection,
                             NoticesWhatTasksDoWhileItWaits, IsWokenByAThreadWithoutTheBaton,
                             EndsWhenItsTaskIsInterrupted, EndsWhenItsRuntimeIsShutDown, RunsInAnUnboundTask,
+                            DispatchesTasks, DispatchesJobsOfAHostThatCannotLend,
                             EchoesForManyClientsWhileTasksHash);
 
 }  // namespace looptest

@@ -88,6 +88,10 @@ public:
     ~UvLoop() {
         while (!polls_.empty()) forget(polls_.begin()->first);
         for (Timer* timer : timers_) uv_close(handle(timer), free_timer);
+        if (dispatches_) {
+            EXPECT_EQ(MC_OK, dispatch_.status);
+            uv_close(handle(&dispatch_.poll), nullptr);
+        }
         bool closed = false;
         hook_.data = &closed;
         mc_loop_uv_close(&hook_, [](mc_loop_uv* hook) { *static_cast<bool*>(hook->data) = true; });
@@ -118,6 +122,11 @@ public:
             reinterpret_cast<Poll*>(ready)->then();
         });
     }
+    mc_status dispatch(mc_runtime* runtime) {
+        const mc_status status = mc_loop_uv_dispatch_start(&dispatch_, &loop_, runtime);
+        dispatches_ = status == MC_OK;
+        return status;
+    }
     void forget(int fd) {
         uv_close(handle(polls_[fd]), [](uv_handle_t* closed) { delete reinterpret_cast<Poll*>(closed); });
         polls_.erase(fd);
@@ -136,6 +145,8 @@ private:
 
     uv_loop_t loop_;
     mc_loop_uv hook_;
+    mc_loop_uv_dispatch dispatch_;
+    bool dispatches_ = false;
     std::map<int, Poll*> polls_;
     std::vector<Timer*> timers_;
 };
