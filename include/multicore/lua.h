@@ -25,8 +25,8 @@ extern "C" {
           would otherwise be called. What `require` does by itself. */
 
 /* Gives the state a runtime and makes the module what `require "multicore"` returns. options->host is
- * ours; tasks get 1 MiB of stack at least, in Lua 5.1 and LuaJIT 4. On failure a message is left on top of the stack. MC_EBUSY: it
- * has one; MC_EPERM: this thread holds the baton of another state. */
+ * ours; tasks get 1 MiB of stack at least, in Lua 5.1 and LuaJIT 4. On failure a message is left on top of
+ * the stack. MC_EBUSY: it has one; MC_EPERM: this thread holds the baton of another state. */
 mc_status mc_lua_open(lua_State *L, const mc_runtime_options *options, uint32_t flags);
 
 /* The module, as `require` loads it: opens the state first if nobody has. */

@@ -89,7 +89,7 @@ def read_all():
 
 def pattern_of(*tests):
     """For ctest -R, too: a name stands for itself and its instances (Task/Section.PairsNest/bound)."""
-    return "^(" + "|".join(test.replace(".", "[.]").replace("+", "[+]") for test in tests) + ")([/. ]|$)"
+    return "^(" + "|".join(test.replace(".", "[.]").replace("+", "[+]") for test in tests) + ")([/. <]|$)"
 
 
 def list_tests(build):

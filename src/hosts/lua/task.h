@@ -47,8 +47,8 @@ struct mcl_task {
     struct mcl_deadline *deadline, *expired; /* the innermost; the outermost whose time is over */
     char *traceback;                         /* of the error it ended with; malloc */
     unsigned main_joins;                     /* the main task waits for this one, and is to be unparked */
-    struct mcl_native *native;  /* LuaJIT: its innermost C function; see luajit.h */
-    unsigned calls_left_behind; /* LuaJIT: since it was last told that it is cancelled */
+    struct mcl_native *native;               /* LuaJIT: its innermost C function; see luajit.h */
+    unsigned calls_left_behind;              /* LuaJIT: since it was last told that it is cancelled */
     unsigned char ended, failed, cancelled;
     unsigned char destroyed; /* the runtime has done with it */
     unsigned char way_due;   /* at its next poll it lets the others run, not only if a slice is over */
