@@ -84,6 +84,7 @@ TEST(ForkOnACarrierDeathTest, WithoutAHookTheProcessExits) {
                       EXPECT_EQ(0, std::atexit([] { (void)!write(ends[1], &ended, sizeof ended); }));
                       use(runtime);
                   }));
+        close(ends[1]);
         int ran = 0;
         EXPECT_EQ(static_cast<ssize_t>(sizeof ran), read(ends[0], &ran, sizeof ran));
         EXPECT_EQ(2, ran);
