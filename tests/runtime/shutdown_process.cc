@@ -122,6 +122,7 @@ TEST(StragglersDeathTest, OneThatEndsInTimeIsNone) {
                             mc_release();
                             inside.open();
                             finish.wait();
+                            while (mc_cancelled() == MC_OK) std::this_thread::yield();  // shutdown has come
                             ended = true;
                             mc_acquire();
                             went_on = true;
