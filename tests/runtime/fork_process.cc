@@ -473,7 +473,7 @@ TEST(ForkDeathTest, AShutdownOnAnotherThreadIsTheChildsToRepeat) {
 // ---- jobs ----
 
 struct Work {
-    Gate& working = *new Gate;  // leaked: see Section
+    Gate& working = *new Gate;  // leaked: a child cannot destroy one at which a thread of its parent waits
     Gate& go_on = *new Gate;
     std::atomic<int> dones{0};
     std::atomic<mc_status> status{MC_EAGAIN};

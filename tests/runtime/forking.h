@@ -86,23 +86,25 @@ public:
                              [](void* self) {
                                  Section& section = *static_cast<Section*>(self);
                                  mc_release();
-                                 section.inside_.open();
-                                 section.end_.wait();
+                                 section.inside_.store(true);
+                                 while (!section.end_.load()) std::this_thread::yield();
                                  mc_acquire();
                                  ++section.passed;
                              },
                              this, &options, &task_));
     }
     ~Section() { mc_task_unref(task_); }
-    void wait_inside() { inside_.wait(); }
-    void finish() { end_.open(); }
+    void wait_inside() {
+        while (!inside_.load()) std::this_thread::yield();
+    }
+    void finish() { end_.store(true); }
     mc_task* task() const { return task_; }
 
     std::atomic<int> destroyed{0}, passed{0};
 
 private:
-    Gate& inside_ = *new Gate;  // leaked: a child cannot destroy one that its parent's threads wait at
-    Gate& end_ = *new Gate;
+    // No gates: a child may find the mutex of one taken by a thread that it has not.
+    std::atomic<bool> inside_{false}, end_{false};
     mc_task* task_ = nullptr;
 };
 
