@@ -16,8 +16,8 @@ namespace {
 using mctest::Runtime;
 using mctest::us;
 
-constexpr int rounds = mctest::thread_sanitized ? 40 : 200;
-constexpr int lost = 7;  // exit status of a child that got MC_EFORK
+constexpr int rounds = mctest::thread_sanitized ? 10 : 200;  // a fork copies the sanitizer's memory, too
+constexpr int lost = 7;                                      // exit status of a child that got MC_EFORK
 
 int failures() { return ::testing::Test::HasFailure() ? 1 : 0; }
 
@@ -137,7 +137,9 @@ TEST(ForkStress, ByAForeignThread) {
     load.stop.store(true);
     runner.join();
     report("by a foreign thread", counted);
-    EXPECT_LT(0, counted.worked);
+    if (!mctest::thread_sanitized) {
+        EXPECT_LT(0, counted.worked);  // by chance
+    }
 }
 
 // By tasks: holding the baton, and in a section.
