@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <thread>
 
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "forking.h"
@@ -14,6 +16,7 @@ namespace {
 
 using mctest::beside_a_holder;
 using mctest::expect_no_hang;
+using mctest::fork_in_section;
 using mctest::forked;
 using mctest::Gate;
 using mctest::leave_fork;
@@ -58,6 +61,7 @@ TEST_P(ForkInDeathTest, ASectionGoesOnInBoth) {
             if (pid == 0) expect_no_hang();
             EXPECT_EQ(MC_OK, mc_cancelled());
             mc_acquire();
+            EXPECT_EQ(0u, runtime.stats().longest_wait);  // it had not been taken
             use(runtime);
         });
         runtime.destroy();
@@ -113,20 +117,11 @@ TEST_P(ForkInDeathTest, InASectionAmongSections) {
             other = new Section(runtime);
             mc_release();
             other->wait_inside();
-            int status = 77;
-            while (status == 77) {  // its thread was amid its release
-                pid = fork();
-                if (pid == 0) {
-                    expect_no_hang();
-                    if (mc_cancelled() == MC_EFORK) _exit(77);
-                    break;
-                }
-                status = status_of(pid);
-            }
-            if (pid != 0) {
-                EXPECT_EQ(0, status);
-                other->finish();
-            }
+            pid = fork_in_section();
+            if (pid != 0) other->finish();
+            Gate ran;  // a section that goes on lets others in
+            runtime.spawn([&] { ran.open(); });
+            ran.wait();
             mc_acquire();
             use(runtime);
             EXPECT_EQ(MC_OK, mc_task_join(other->task(), MC_FOREVER));
@@ -157,6 +152,29 @@ TEST_P(ForkInDeathTest, ThePoolIsEmptyAndGrowsOnUse) {
         runtime.destroy();
         if (pid == 0) leave_fork();
         EXPECT_EQ(0, status_of(pid));
+    });
+}
+
+// Whoever looked after the reactor is not there, and a task that never suspends has to.
+TEST_P(ForkInDeathTest, TimersGoOnBesideATaskThatComputes) {
+    EXPECT_CHILD([&] {
+        Runtime runtime;
+        pid_t pid = -1;
+        std::atomic<bool> slept{false};
+        runtime.spawn([&] {
+            (void)mc_task_sleep(50 * ms);  // longer than until the fork
+            slept.store(true);
+        });
+        in_task(runtime, [&] {
+            (void)mc_task_yield();
+            mc_release();
+            mctest::spin(2 * ms);  // somebody begins to poll
+            pid = fork_in_section();
+            mc_acquire();
+            while (!slept.load()) (void)mc_checkpoint();
+        });
+        runtime.destroy();
+        if (pid == 0) leave_fork();
     });
 }
 
@@ -192,6 +210,12 @@ TEST_P(ForkInDeathTest, AChildForksAgain) {
     });
 }
 
+std::uint64_t thread_cpu_time() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1000 * ms + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
 TEST_P(ForkInDeathTest, CpuTimeGoesOnFromWhatItWas) {
     EXPECT_CHILD([&] {
         mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
@@ -199,11 +223,12 @@ TEST_P(ForkInDeathTest, CpuTimeGoesOnFromWhatItWas) {
         Runtime runtime(options);
         pid_t pid = -1;
         in_task(runtime, [&] {
+            const std::uint64_t begin = thread_cpu_time();
             mctest::spin(20 * ms);
-            const std::uint64_t before = mc_task_cpu_time(mc_task_current());
-            pid = fork();
-            EXPECT_LE(before, mc_task_cpu_time(mc_task_current()));
-            EXPECT_GT(before + 3600u * 1000 * ms, mc_task_cpu_time(mc_task_current()));
+            const std::uint64_t used = thread_cpu_time() - begin;
+            pid = fork();  // the child's thread begins at 0
+            EXPECT_LE(used, mc_task_cpu_time(mc_task_current()));
+            EXPECT_GT(used + 3600u * 1000 * ms, mc_task_cpu_time(mc_task_current()));
         });
         runtime.destroy();
         if (pid == 0) leave_fork();
@@ -291,9 +316,11 @@ void outside(int sections) {
         result = forked([&] {
             if (mc_enable(runtime, -1) == MC_EFORK) _exit(77);
             EXPECT_EQ(MC_EAGAIN, mc_task_result(main));
+            EXPECT_EQ(MC_OK, mc_task_unpark(main));
+            runtime.spawn([] {});
+            EXPECT_EQ(1, mctest::process_threads());  // nobody drives it yet
             runtime.attached([&] {
                 sleepers.release();
-                EXPECT_EQ(MC_OK, mc_task_unpark(main));
                 EXPECT_EQ(MC_OK, mc_task_join(main, MC_FOREVER));
                 EXPECT_EQ(MC_OK, mc_task_result(main));
                 EXPECT_EQ(MC_OK, mc_task_join(bound, MC_FOREVER));
@@ -410,6 +437,40 @@ TEST(ForkDeathTest, AThreadThatWaitsToAttachLeavesNoTrace) {
     });
 }
 
+// Between the claim of a wait and the post another thread can be stopped where it writes to the descriptor.
+std::atomic<bool> stop_at_write{false};
+Gate writes, go_on_writing;
+
+TEST(ForkDeathTest, WhoIsClaimedAndNotYetPostedGoesOn) {
+    EXPECT_CHILD([] {
+        Runtime runtime;
+        EXPECT_LE(0, mc_runtime_event_fd(runtime));
+        std::atomic<int> joined{0};
+        mc_task* target = runtime.spawn([] { (void)mc_task_park(MC_FOREVER); });
+        for (int i = 0; i < 3; ++i)
+            runtime.spawn([&] {
+                EXPECT_EQ(MC_OK, mc_task_join(target, MC_FOREVER));
+                ++joined;
+            });
+        while (mc_runtime_dispatch(runtime, 0) > 0) {
+        }
+        stop_at_write.store(true);
+        // Claims them all, and posts one after the other.
+        std::thread other([&] { EXPECT_EQ(MC_OK, mc_task_cancel(target, MC_CANCEL_ABANDON)); });
+        writes.wait();
+        EXPECT_EQ(0, forked([&] {
+                      runtime.run();
+                      EXPECT_EQ(3, joined.load());
+                      other.detach();  // not here
+                      runtime.destroy();
+                  }));
+        go_on_writing.open();
+        other.join();
+        runtime.run();
+        EXPECT_EQ(3, joined.load());
+    });
+}
+
 // The child's section must not wait for an unblock function that runs on a thread it has not.
 TEST(ForkDeathTest, AnUnblockThatRunsElsewhereIsOver) {
     EXPECT_CHILD([] {
@@ -455,8 +516,7 @@ TEST(ForkDeathTest, AShutdownOnAnotherThreadIsTheChildsToRepeat) {
             other = std::thread([&] { EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER)); });
             while (mc_checkpoint() != MC_ECANCELED) (void)mc_task_yield();
             mc_release();
-            pid = fork();
-            if (pid == 0) expect_no_hang();
+            pid = fork_in_section();
             mc_acquire();
         });
         if (pid == 0) {
@@ -466,7 +526,6 @@ TEST(ForkDeathTest, AShutdownOnAnotherThreadIsTheChildsToRepeat) {
             leave_fork();
         }
         other.join();
-        EXPECT_EQ(0, status_of(pid));
     });
 }
 
@@ -535,3 +594,12 @@ TEST_P(ForkInDeathTest, JobsThatAreNotDoneAreToldInTheChildOnly) {
 }
 
 }  // namespace
+
+// In the place of the C library's.
+extern "C" int eventfd_write(int fd, eventfd_t value) {
+    if (stop_at_write.exchange(false)) {
+        writes.open();
+        go_on_writing.wait();
+    }
+    return write(fd, &value, sizeof value) == sizeof value ? 0 : -1;
+}

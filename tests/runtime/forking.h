@@ -111,6 +111,24 @@ private:
     mc_task* task_ = nullptr;
 };
 
+// By a task in a section: forks until no other thread was amid its turn with the baton. In the parent, once
+// the child has ended, expects its status to be 0.
+inline pid_t fork_in_section() {
+    constexpr int lost = 77;
+    for (;;) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            expect_no_hang();
+            if (mc_cancelled() == MC_EFORK) _exit(lost);
+            return pid;
+        }
+        const int status = status_of(pid);
+        if (status == lost) continue;
+        EXPECT_EQ(0, status);
+        return pid;
+    }
+}
+
 // A task computes on another thread, with the baton, while body runs on this one.
 inline void beside_a_holder(Runtime& runtime, const std::function<void(mc_task*)>& body) {
     Gate computes;
