@@ -10,6 +10,7 @@
 namespace {
 
 using mctest::expect_no_hang;
+using mctest::fork_at_rest;
 using mctest::Gate;
 using mctest::leave_fork;
 using mctest::ms;
@@ -33,7 +34,7 @@ int fork_on_carrier(const mc_host& host, const std::function<void(Runtime&)>& in
         sleepers.start();
         mc_task* forks = runtime.spawn([&] {
             EXPECT_NE(runner, mctest::thread_id());
-            const pid_t pid = fork();
+            const pid_t pid = fork_at_rest();
             if (pid == 0) {
                 expect_no_hang();
                 sleepers.release();

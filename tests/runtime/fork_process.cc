@@ -16,6 +16,7 @@ namespace {
 
 using mctest::beside_a_holder;
 using mctest::expect_no_hang;
+using mctest::fork_at_rest;
 using mctest::fork_in_section;
 using mctest::forked;
 using mctest::Gate;
@@ -38,7 +39,7 @@ TEST_P(ForkInDeathTest, SuspendedTasksLiveOnInBoth) {
         pid_t pid = -1;
         in_task(runtime, [&] {
             sleepers.start();
-            pid = fork();
+            pid = fork_at_rest();
             if (pid == 0) expect_no_hang();
             sleepers.release();
             use(runtime);
@@ -57,7 +58,7 @@ TEST_P(ForkInDeathTest, ASectionGoesOnInBoth) {
         pid_t pid = -1;
         in_task(runtime, [&] {
             mc_release();
-            pid = fork();
+            pid = fork_at_rest();
             if (pid == 0) expect_no_hang();
             EXPECT_EQ(MC_OK, mc_cancelled());
             mc_acquire();
@@ -81,7 +82,7 @@ TEST_P(ForkInDeathTest, SectionsOnOtherThreadsEndInTheChildOnly) {
                 mc_release();
                 for (Section& section : sections) section.wait_inside();
                 mc_acquire();
-                pid = fork();
+                pid = fork_at_rest();
                 if (pid == 0) {
                     expect_no_hang();
                     EXPECT_EQ(1, mctest::process_threads());
@@ -140,7 +141,7 @@ TEST_P(ForkInDeathTest, ThePoolIsEmptyAndGrowsOnUse) {
         in_task(runtime, [&] {
             sections_at_once(runtime, 6);
             EXPECT_LT(0u, runtime.stats().threads);  // idle, or on their way to
-            pid = fork();
+            pid = fork_at_rest();
             if (pid == 0) {
                 expect_no_hang();
                 EXPECT_EQ(0u, runtime.stats().threads);
@@ -191,7 +192,7 @@ TEST_P(ForkInDeathTest, AChildForksAgain) {
                 mc_release();
                 section.wait_inside();
                 mc_acquire();
-                pid = fork();
+                pid = fork_at_rest();
                 if (pid == 0) expect_no_hang();
                 section.finish();  // in the child for nobody
                 EXPECT_EQ(MC_OK, mc_task_join(section.task(), MC_FOREVER));
@@ -226,7 +227,7 @@ TEST_P(ForkInDeathTest, CpuTimeGoesOnFromWhatItWas) {
             const std::uint64_t begin = thread_cpu_time();
             mctest::spin(20 * ms);
             const std::uint64_t used = thread_cpu_time() - begin;
-            pid = fork();  // the child's thread begins at 0
+            pid = fork_at_rest();  // the child's thread begins at 0
             EXPECT_LE(used, mc_task_cpu_time(mc_task_current()));
             EXPECT_GT(used + 3600u * 1000 * ms, mc_task_cpu_time(mc_task_current()));
         });
@@ -368,7 +369,7 @@ TEST(ForkDeathTest, EachRuntimeIsHandledByItself) {
         beside_a_holder(lost, [&](mc_task*) {
             pid_t pid = -1;
             own.run([&] {
-                pid = fork();
+                pid = fork_at_rest();
                 if (pid == 0) expect_no_hang();
                 use(own);
             });
@@ -393,7 +394,7 @@ TEST(ForkDeathTest, WithinTwoRuntimes) {
         outer.run([&] {
             mc_release();
             inner.attached([&] {
-                pid = fork();
+                pid = fork_at_rest();
                 if (pid == 0) expect_no_hang();
                 use(inner);
             });
@@ -419,8 +420,7 @@ TEST(ForkDeathTest, AThreadThatWaitsToAttachLeavesNoTrace) {
                 runtime.attached([] {});
             });
             about_to.wait();
-            mctest::spin(5 * ms);  // an occasion to queue
-            pid = fork();
+            pid = fork_at_rest();
             if (pid == 0) expect_no_hang();
             use(runtime);
             if (pid == 0) {
@@ -488,7 +488,7 @@ TEST(ForkDeathTest, AnUnblockThatRunsElsewhereIsOver) {
             EXPECT_EQ(MC_OK, mc_release_with(&options));
             interrupts = std::thread([&] { EXPECT_EQ(MC_OK, mc_task_interrupt(self, nullptr)); });
             unblocks.wait();
-            pid = fork();
+            pid = fork_at_rest();
             if (pid == 0)
                 expect_no_hang();
             else
@@ -564,7 +564,7 @@ TEST_P(ForkInDeathTest, JobsThatAreNotDoneAreToldInTheChildOnly) {
             EXPECT_EQ(MC_OK, mc_job_submit(runtime, work, done, &at_work, nullptr, &job));
             at_work.working.wait();
             EXPECT_EQ(MC_OK, mc_job_submit(runtime, work, done, &queued, nullptr, nullptr));
-            pid = fork();
+            pid = fork_at_rest();
             if (pid == 0) {
                 expect_no_hang();
                 EXPECT_EQ(MC_EFORK, mc_job_wait(job, MC_FOREVER));

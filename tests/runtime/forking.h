@@ -1,13 +1,15 @@
 // What the tests of fork() share: company for the task that forks.
 //
 // Each body forks in a process of its own; expectations that fail in the child of its child make that one's
-// status 1 (leave_fork). SPDX-License-Identifier: BSL-1.0
+// status 1 (leave_fork).
+// SPDX-License-Identifier: BSL-1.0
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <thread>
 
+#include <semaphore.h>
 #include <unistd.h>
 
 #include "testing.h"
@@ -74,6 +76,22 @@ inline void use(Runtime& runtime) {
     sections_at_once(runtime, 4);
 }
 
+// A gate without a mutex: a child may destroy it although threads of its parent wait there.
+class Signal {
+public:
+    Signal() { EXPECT_EQ(0, sem_init(&semaphore_, 0, 0)); }
+    Signal(const Signal&) = delete;
+    Signal& operator=(const Signal&) = delete;
+    void post() { EXPECT_EQ(0, sem_post(&semaphore_)); }
+    void wait() {
+        while (sem_wait(&semaphore_) != 0) {
+        }
+    }
+
+private:
+    sem_t semaphore_;
+};
+
 // A task that stays in a section on another thread, from the constructor to finish().
 class Section {
 public:
@@ -86,28 +104,22 @@ public:
                              [](void* self) {
                                  Section& section = *static_cast<Section*>(self);
                                  mc_release();
-                                 section.inside_.store(true);
-                                 // Relaxed: only the flag counts, and the thread sanitizer takes a lock
-                                 // for any other order, which a child may find taken.
-                                 while (!section.end_.load(std::memory_order_relaxed))
-                                     std::this_thread::yield();
+                                 section.inside_.post();
+                                 section.end_.wait();
                                  mc_acquire();
                                  ++section.passed;
                              },
                              this, &options, &task_));
     }
     ~Section() { mc_task_unref(task_); }
-    void wait_inside() {
-        while (!inside_.load()) std::this_thread::yield();
-    }
-    void finish() { end_.store(true); }
+    void wait_inside() { inside_.wait(); }
+    void finish() { end_.post(); }
     mc_task* task() const { return task_; }
 
     std::atomic<int> destroyed{0}, passed{0};
 
 private:
-    // No gates: a child may find the mutex of one taken by a thread that it has not.
-    std::atomic<bool> inside_{false}, end_{false};
+    Signal inside_, end_;
     mc_task* task_ = nullptr;
 };
 
@@ -116,7 +128,7 @@ private:
 inline pid_t fork_in_section() {
     constexpr int lost = 77;
     for (;;) {
-        const pid_t pid = fork();
+        const pid_t pid = fork_at_rest();
         if (pid == 0) {
             expect_no_hang();
             if (mc_cancelled() == MC_EFORK) _exit(lost);
@@ -129,18 +141,18 @@ inline pid_t fork_in_section() {
     }
 }
 
-// A task computes on another thread, with the baton, while body runs on this one.
+// A task keeps the baton, on another thread, while body runs on this one.
 inline void beside_a_holder(Runtime& runtime, const std::function<void(mc_task*)>& body) {
     Gate computes;
-    std::atomic<bool> done{false};
+    Signal done;
     mc_task* holder = runtime.spawn([&] {
         computes.open();
-        while (!done.load()) std::this_thread::yield();
+        done.wait();
     });
     std::thread runner([&] { runtime.run(); });
     computes.wait();
     body(holder);
-    done.store(true);
+    done.post();
     runner.join();
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <dirent.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -215,8 +216,35 @@ int status_of(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static bool sleeps(int thread) {
+    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";
+    FILE* file = std::fopen(path.c_str(), "r");
+    if (!file) return true;  // it has ended
+    char state = '?';
+    const bool read = std::fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
+    std::fclose(file);
+    return !read || state == 'S';
+}
+
+static bool others_sleep() {
+    bool all = true;
+    DIR* threads = opendir("/proc/self/task");
+    while (const dirent* entry = readdir(threads)) {
+        const int thread = std::atoi(entry->d_name);
+        if (thread != 0 && thread != thread_id()) all = all && sleeps(thread);
+    }
+    closedir(threads);
+    return all;
+}
+
+pid_t fork_at_rest() {
+    // Twice: a look takes a while, in which one that was seen asleep may have woken another.
+    while (!others_sleep() || !others_sleep()) sched_yield();
+    return fork();
+}
+
 int forked(const std::function<void()>& body) {
-    const pid_t child = fork();
+    const pid_t child = fork_at_rest();
     if (child != 0) return status_of(child);
     expect_no_hang();
     body();

@@ -123,8 +123,12 @@ std::string kind_name(const ::testing::TestParamInfo<Kind>& info);
 // In a forked child, for good: prints the expectations that failed; status 1 if there are any, else `status`.
 [[noreturn]] void leave_fork(int status = 0);
 
-// Forks a child that calls body and leaves. Its exit status, 128 + the signal that killed it. A hang kills
-// it.
+// Forks when all other threads of the process sleep: so in its child none was amid a call of malloc or a
+// sanitizer's, some of which do not survive that.
+pid_t fork_at_rest();
+
+// The same for a child that calls body and leaves. Its exit status, 128 + the signal that killed it. A hang
+// kills it.
 int forked(const std::function<void()>& body);
 
 // How a child ended that fork() itself returned. In that child: be killed by a hang.
