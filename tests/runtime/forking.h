@@ -26,7 +26,7 @@ public:
         parked_ = spawn([this] { note(mc_task_park(MC_FOREVER)); });
         joins_ = spawn([this] { note(mc_task_join(parked_, MC_FOREVER)); });
         // The thread sanitizer's locks do not survive a fork on another thread: none is to wake just then.
-        spawn([this] { note(mc_task_sleep(thread_sanitized ? 3000 * ms : 20 * ms)); });
+        spawn([this] { note(mc_task_sleep(thread_sanitized ? 1000 * ms : 20 * ms)); });
         spawn([this] { note(mc_task_wait_fd(pipe_[0], MC_READABLE, MC_FOREVER, nullptr)); });
         spawn([this] {  // by the time of its turn it is ready
             (void)mc_task_yield();
