@@ -37,6 +37,13 @@ foreach(module multicore_lua multicore_lua51)
     install(TARGETS ${module}_embed EXPORT multicore-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   endif()
 endforeach()
+# Where a stock Tcl of the same prefix looks; it finds the library beside its folder.
+if(TARGET multicore_tcl)
+  set_target_properties(multicore_tcl PROPERTIES INSTALL_RPATH "$ORIGIN/../..")
+  install(TARGETS multicore_tcl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tcltk/multicore1.0)
+  install(FILES ${PROJECT_BINARY_DIR}/src/hosts/tcl/package/pkgIndex.tcl
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/tcltk/multicore1.0)
+endif()
 if(TARGET multicore_mruby)
   install(TARGETS multicore_mruby EXPORT multicore-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
