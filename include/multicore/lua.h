@@ -11,6 +11,7 @@
 #ifndef MULTICORE_LUA_H
 #define MULTICORE_LUA_H
 
+#include <lauxlib.h>
 #include <lua.h>
 
 #include "multicore.h"
@@ -47,6 +48,35 @@ mc_status mc_lua_leave(lua_State *thread);
  * which lua_close allows to sections. MC_OK: every task has ended. MC_ETIMEDOUT: sections go on; what
  * their tasks refer to stays in memory, and nothing but lua_close may follow. */
 mc_status mc_lua_close(lua_State *L, uint64_t timeout);
+
+/* ---- for C modules: functions for mc.submit; nothing is to be linked ----
+ *
+ * `prepare` and `finish` are called with the baton, and not in a section; they must not release, nor call
+ * functions of the script. `work` runs on a thread of the pool and must not use Lua. */
+typedef struct mc_lua_function {
+    uint32_t size, work_class; /* MC_WORK_CPU, MC_WORK_IO */
+    size_t data_size;          /* bytes of plain data, which begin as zeros */
+    /* The arguments, from index 1 on; they are not collected before `work` is over, so that pointers to
+     * strings among them stay valid. May raise errors, also after it has allocated. */
+    void (*prepare)(lua_State *L, void *data);
+    void (*work)(void *data);
+    /* Pushes the results and returns their number, or raises an error; once, when the job is first joined. */
+    int (*finish)(lua_State *L, void *data);
+    void (*dispose)(void *data); /* once, after all others, whichever were called. May be NULL. No Lua */
+    void (*unblock)(void *data); /* any thread: makes `work` return early; NULL: cannot be done */
+} mc_lua_function;
+
+#define MC_LUA_FUNCTION_INIT \
+    { sizeof(mc_lua_function), MC_WORK_CPU, 0, NULL, NULL, NULL, NULL, NULL }
+
+#define MC_LUA_FUNCTION "multicore.function" /* the metatable's name */
+
+/* Pushes a value that mc.submit takes for a function; it has a copy of the struct. */
+static inline void mc_lua_push_function(lua_State *L, const mc_lua_function *function) {
+    *(mc_lua_function *)lua_newuserdata(L, sizeof *function) = *function;
+    luaL_newmetatable(L, MC_LUA_FUNCTION);
+    lua_setmetatable(L, -2);
+}
 
 #ifdef __cplusplus
 }

@@ -279,6 +279,8 @@ static int l_has_runtime(lua_State *L) {
     return 1;
 }
 
+void open_jobs(lua_State *L); /* native_jobs.c */
+
 int luaopen_native(lua_State *L);
 __attribute__((visibility("default"))) int luaopen_native(lua_State *L) {
     static const luaL_Reg functions[] = {{"section", l_section},
@@ -329,5 +331,6 @@ __attribute__((visibility("default"))) int luaopen_native(lua_State *L) {
     lua_pushboolean(L, 0);
 #endif
     lua_setfield(L, -2, "sanitized");
+    open_jobs(L);
     return 1;
 }

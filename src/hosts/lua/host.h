@@ -42,6 +42,7 @@ struct mcl_host {
     unsigned char use_sigint; /* Ctrl-C is ours to handle */
     unsigned char exit_due;   /* a task called os.exit(code, true): for the main task to do */
     int exit_code;
+    unsigned jobs;        /* that are not over */
     unsigned timers;      /* tasks of deadline.c that are alive */
     uint64_t timers_made; /* ever */
 

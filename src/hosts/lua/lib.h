@@ -29,13 +29,15 @@ int mcl_l_sleep(lua_State *L);
 int mcl_l_now(lua_State *L);
 int mcl_l_wait(lua_State *L);
 
-/* map.c, channel.c, semaphore.c, scope.c, settings.c, report.c */
+/* map.c, channel.c, semaphore.c, job.c, scope.c, settings.c, report.c */
 int mcl_l_map(lua_State *L);
 void mcl_open_channels(lua_State *L);
 int mcl_l_channel(lua_State *L);
 void mcl_open_semaphores(lua_State *L);
 int mcl_l_semaphore(lua_State *L);
 void mcl_open_scopes(lua_State *L);
+void mcl_open_jobs(lua_State *L);
+int mcl_l_submit(lua_State *L);
 int mcl_l_scope(lua_State *L);
 int mcl_l_enable(lua_State *L);
 int mcl_l_stats(lua_State *L);

@@ -23,6 +23,7 @@ static const luaL_Reg functions[] = {{"spawn", mcl_l_spawn},
                                      {"map", mcl_l_map},
                                      {"channel", mcl_l_channel},
                                      {"semaphore", mcl_l_semaphore},
+                                     {"submit", mcl_l_submit},
                                      {"scope", mcl_l_scope},
                                      {"enable", mcl_l_enable},
                                      {"stats", mcl_l_stats},
@@ -45,6 +46,7 @@ __attribute__((visibility("default"))) int luaopen_multicore(lua_State *L) {
     mcl_open_handles(L);
     mcl_open_channels(L);
     mcl_open_semaphores(L);
+    mcl_open_jobs(L);
     mcl_open_scopes(L);
     luaL_newlib(L, functions);
     lua_pushfstring(L, "%d.%d.%d", (int)(mc_version() >> 16), (int)(mc_version() >> 8 & 255),

@@ -79,10 +79,11 @@ int mcl_l_threads(lua_State *L) {
     struct mcl_host *h = k->host;
     mc_runtime_options options = h->options;
     read_threads(L, &options);
-    if (k != h->main || h->alive)
+    if (k != h->main || h->alive || h->jobs)
         return luaL_error(L,
-                          "threads: %d tasks are alive; set this in the main task before the first mc.spawn",
-                          (int)h->alive);
+                          "threads: %d tasks are alive, %d jobs are under way; set this in the main task "
+                          "before the first of them",
+                          (int)h->alive, (int)h->jobs);
     if (k->deadline) return luaL_error(L, "threads: not inside mc.with_deadline");
     /* The native function that called back would end its section in a runtime that is gone. */
     if ((mc_leave)() == MC_OK) {
