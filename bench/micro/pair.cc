@@ -80,6 +80,31 @@ void BM_pair_disabled(benchmark::State& state) {
 }
 BENCHMARK(BM_pair_disabled);
 
+// A host with a scheduler of its own, which is asked who runs and whether anybody else could.
+void BM_pair_own_scheduler(benchmark::State& state) {
+    static mc_task* coroutine = nullptr;
+    mc_host host = MC_HOST_INIT;
+    host.flags = MC_HOST_OWN_SCHEDULER;
+    host.current = [](void*) { return coroutine; };
+    host.ready = [](void*) { return 0; };
+    host.run = [](void*, mc_task*) {};
+    host.wake = [](void*) {};
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.host = &host;
+    mc_runtime* runtime = nullptr;
+    if (mc_runtime_create(&options, &runtime) != MC_OK ||
+        mc_attach(runtime, nullptr, MC_FOREVER, nullptr) != MC_OK ||
+        mc_task_adopt(runtime, nullptr, &coroutine) != MC_OK)
+        state.SkipWithError("no runtime");
+    else
+        pairs(state);
+    mc_task_unref(coroutine);
+    coroutine = nullptr;
+    mc_detach();
+    mc_runtime_destroy(runtime);
+}
+BENCHMARK(BM_pair_own_scheduler);
+
 void BM_pair_without_a_task(benchmark::State& state) { pairs(state); }
 BENCHMARK(BM_pair_without_a_task);
 

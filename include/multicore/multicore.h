@@ -89,12 +89,28 @@ typedef struct mc_host {
      * it. */
     void (*orphan)(void *self);
 
-    /* MC_HOST_OWN_SCHEDULER: the host has coroutines of its own. */
-    mc_task *(*current)(void *self);          /* whose native code is running now; NULL: inline */
-    int (*ready)(void *self);                 /* any thread, may be racy: has it anything to run */
-    void (*run)(void *self, mc_task *lender); /* schedule others until mc_task_state(lender) is
-                                                 MC_TASK_DUE; may return on another OS thread */
-    void (*wake)(void *self);                 /* any thread, async-signal-safe: a section is due */
+    /* MC_HOST_OWN_SCHEDULER: the host has coroutines of its own, each with a task (mc_task_adopt). It needs
+     * all four. In its runtime one thread attaches, and the host's code runs on that thread and on carriers;
+     * spawn, run, jobs and dispatch are MC_ENOTSUP, calls that suspend MC_EPERM, `switched` is not called,
+     * and a checkpoint only tells what is pending. docs/design/own-scheduler.md has an example. */
+
+    /* With the baton: the task of the coroutine whose native code runs on this thread; NULL where there is
+     * none: then a section is inline. Asked at each release and by each call that is about the current task:
+     * it should be as cheap as reading a variable. */
+    mc_task *(*current)(void *self);
+    /* Any thread, may be racy: nonzero if `run` would have a coroutine to run. Exact when the thread that
+     * asks has the baton. */
+    int (*ready)(void *self);
+    /* With the baton, on a C stack of the library: the interpreter is at the open section of `lender`, and to
+     * the host this call is that coroutine. Runs others until mc_task_state(lender) is MC_TASK_DUE. May
+     * return earlier if nothing is ready and nobody is due, with the lender the current one again. May
+     * return on another OS thread than it was called on. Coroutines may open sections meanwhile, and this
+     * be called for those. */
+    void (*run)(void *self, mc_task *lender);
+    /* The thread of the section, async-signal-safe: once per section that has ended and has to wait. Makes
+     * the host's code come to where it schedules; from then on `ready` must say yes until each task that is
+     * MC_TASK_DUE and that `run` was called for can be run. */
+    void (*wake)(void *self);
 } mc_host;
 
 #define MC_HOST_INIT \
@@ -175,7 +191,8 @@ void mc_runtime_stop(mc_runtime *runtime);
  * number goes to the misuse handler. MC_OK: all ended. MC_ETIMEDOUT: some were parked; or a task computes
  * without a checkpoint, then nothing was parked, the handler says so, and the call may be made again.
  * MC_EDEADLK from an unbound task of it. MC_EPERM in a hook. MC_ESHUTDOWN: done before. Any other thread; one
- * without the baton waits up to 100 ms for it beyond the timeout. */
+ * without the baton waits up to 100 ms for it beyond the timeout. MC_HOST_OWN_SCHEDULER: MC_EPERM without
+ * the baton; waits for open sections only, and ends all adopted tasks: the coroutines are the host's. */
 mc_status mc_runtime_shutdown(mc_runtime *runtime, uint64_t timeout);
 
 /* Frees all but stragglers. MC_EBUSY while anything else is alive: a task, a thread that runs it or
@@ -231,11 +248,19 @@ enum { MC_READABLE = 1, MC_WRITABLE = 2 };
  * Attaching again nests by count. MC_EPERM on a thread that holds the baton of another runtime, in a hook
  * that runs for no task, and in a section of this runtime (there mc_enter is the way back in); MC_ENOTSUP
  * for a host that cannot lend, off its home thread (the first that ran or attached); MC_ESHUTDOWN, also
- * when that begins while this waits. */
+ * when that begins while this waits. MC_HOST_OWN_SCHEDULER: MC_ENOTSUP while another thread is attached. */
 mc_status mc_attach(mc_runtime *runtime, const mc_task_options *options, uint64_t timeout, mc_task **out);
-mc_status mc_detach(void); /* needs the baton; MC_EPERM in a hook too, but for what was attached there */
+/* Needs the baton; MC_EPERM in a hook too, but for what was attached there. With MC_HOST_OWN_SCHEDULER it
+ * returns on the thread that attached, wherever it was called; MC_EBUSY while that thread is in a section;
+ * MC_EFORK in a child that has no such thread. */
+mc_status mc_detach(void);
 
-/* MC_HOST_OWN_SCHEDULER: a task whose stack the host owns. */
+/* MC_HOST_OWN_SCHEDULER: a task for a coroutine of the host's, which owns the stack. `out` is needed: the
+ * task lives until its last handle is dropped, and must not be what `current` returns after that. It ends
+ * then (MC_OK), or as soon as a thread has the baton and no section of it is open; only after that `destroy`
+ * runs. While it is in no section its state is MC_TASK_RUNNING, whoever runs. mc_attach and mc_detach nest
+ * per coroutine. Any thread, with the baton or without. MC_ENOTSUP: another host. MC_EINVAL: stack_size is
+ * set. MC_ESHUTDOWN, MC_ENOMEM. */
 mc_status mc_task_adopt(mc_runtime *runtime, const mc_task_options *options, mc_task **out);
 
 /* A new task that calls fn(arg). Any thread. MC_ENOMEM, MC_EAGAIN: no stack to be had; MC_ESHUTDOWN;
@@ -276,7 +301,7 @@ mc_status mc_task_take_interrupt(mc_task *task, void **payload); /* needs the ba
  * that computes leaves at its next checkpoint, suspension or acquire, one in a section (its `unblock` is
  * called) at the acquire. Its stack is dropped, not unwound; its destroy function runs then, not before.
  * Amid a callback (mc_enter) it is only told, until the C code that called back has reached its acquire.
- * MC_ENOTSUP for a bound task. Ended ones: MC_OK. */
+ * MC_ENOTSUP for a bound or adopted task. Ended ones: MC_OK. */
 mc_status mc_task_cancel(mc_task *task, uint32_t mode);
 
 void *mc_task_data(mc_task *task);                /* any thread */

@@ -50,6 +50,10 @@ public:
     virtual void seek_poller_elsewhere() noexcept = 0;  // for what waits there for other runtimes
     // With the baton: a node left the line whose thread does not wait (any more, or just now).
     virtual void dropped(Node<Sys>& node) noexcept = 0;
+    // Any thread; racy. Work for carriers that is in no line: a host's own scheduler has some.
+    virtual bool has_other_work() noexcept { return false; }
+    // With the baton: the thread that waits with a node of the line's, also if any carrier may serve it.
+    virtual Seat<Sys>* seat_of(Node<Sys>& node) noexcept { return node.seat; }
     virtual void woke() noexcept = 0;  // any thread: a sleeping thread was woken
 
 protected:
@@ -182,6 +186,20 @@ public:
     std::uint32_t length() const noexcept { return line_.size(); }
     // By the holder: takes a node from the line that somebody has posted, or is about to.
     void take_out(NodeT& node) noexcept;
+    // ---- where the host schedules (own_scheduler.h), in baton_hosted.h ----
+
+    // A release, where carriers have work that is in no line.
+    void lend_with_work(SeatT& me) noexcept;
+    // By the holder, to a thread that waits. False: it does not.
+    bool hand_to(SeatT& me, SeatT& to) noexcept;
+    // By the holder: the baton is the lender's again, as if nobody had taken it; or a waiting thread's, if
+    // one is at the head. False: a node without a thread is, and the caller still holds.
+    bool lend_back(SeatT& me, SeatT& lender) noexcept;
+    // The same, and nobody else is to take it. False: `node`, the lender's, is in the line.
+    bool lend_back_refused(SeatT& me, SeatT& lender, const NodeT& node) noexcept;
+    // By the holder: takes its own node out of the line if it is there.
+    void take_off(NodeT& node) noexcept;
+
     // By the holder: nodes whose threads have given up leave the line.
     void drop_gone() noexcept;
     // Has the line or the inbox a ready task, or the inbox a thread? Any thread; racy.
@@ -310,6 +328,7 @@ private:
 
 }  // namespace mc
 
+#include "baton/baton_hosted.h"
 #include "baton/baton_slow.h"
 #include "baton/baton_wait.h"
 

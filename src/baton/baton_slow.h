@@ -63,9 +63,10 @@ bool Baton<Sys>::lend_again(SeatT& me, word::Word lent, SeatT*& first) noexcept 
     do {
         drain();
         for (NodeT* node = line_.front(); node; node = node->next) {
-            if (!node->seat || node->seat->id != word::seat(lent)) continue;
+            SeatT* seat = client_.seat_of(*node);
+            if (!seat || seat->id != word::seat(lent)) continue;
             line_.remove(node);
-            if (grant_seat(me, *node->seat)) return false;
+            if (grant_seat(me, *seat)) return false;
             break;
         }
         first = line_.first_seat();
@@ -198,8 +199,9 @@ template <class Sys>
 bool Baton<Sys>::start_carrier() noexcept {
     SeatT* fresh = times_.anywhere ? client_.prepare_carrier() : nullptr;
     if (!fresh) {
-        // An attached thread may have to run the tasks; it sleeps until it is told.
-        if (client_.stranded()) rouse_all();
+        // An attached thread may have to run the tasks, or a section's thread to schedule; it sleeps until it
+        // is told.
+        if (client_.stranded() || client_.has_other_work()) rouse_all();
         return false;
     }
     fresh->state.store(seat::WOKEN, std::memory_order_relaxed);  // published by the CAS

@@ -127,7 +127,8 @@ void Baton<Sys>::room_for_carrier() noexcept {
 
 template <class Sys>
 bool Baton<Sys>::has_work() noexcept {
-    return line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox);
+    return line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox) ||
+           client_.has_other_work();
 }
 
 // Afterwards nobody grants it the baton but as the owner of a node.

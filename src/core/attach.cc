@@ -5,6 +5,7 @@
 #include <new>
 
 #include "core/dispatch.h"
+#include "core/own_scheduler.h"
 #include "core/section.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -12,15 +13,6 @@
 
 namespace mc {
 namespace {
-
-void end_attachment(mc_task& task) noexcept {
-    Worker& worker = *task.worker;
-    end_task(task, MC_OK);
-    stop_clock(task);
-    restore_thread(worker.outer);
-    leave_runtime(worker);
-    mc_task_unref(&task);
-}
 
 // A thread that ends while attached, perhaps to several runtimes.
 void thread_ends(void*) {
@@ -49,6 +41,15 @@ const pthread_key_t exit_key = [] {
 }();
 
 }  // namespace
+
+void end_attachment(mc_task& task) noexcept {
+    Worker& worker = *task.worker;
+    end_task(task, MC_OK);
+    stop_clock(task);
+    restore_thread(worker.outer);
+    leave_runtime(worker);
+    mc_task_unref(&task);
+}
 
 void leave_runtime(Worker& worker) noexcept {
     mc_runtime& rt = *worker.rt;
@@ -145,6 +146,8 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
     if (const mc_task* mine = attached_to(*runtime)) {
         // In a section mc_enter is the way back in.
         if (mine != task || task->in_section()) return MC_EPERM;
+        if (task->gate_now() & gate::kResident) task = hosted_task(*task);
+        if (task == runtime->resident) return MC_EPERM;  // no coroutine: nobody to count for
         ++task->attached;
         if (out) *out = mc_task_ref(task);
         return MC_OK;
@@ -152,11 +155,14 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
     if (baton_held()) return MC_EPERM;
     if (!comes_home(*runtime)) return MC_ENOTSUP;
     if (runtime->shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
+    if (runtime->own_scheduler()) return attach_hosted(*runtime, options, timeout, out);
     return attach_thread(*runtime, options, timeout, Attach::guest, out);
 }
 
 mc_status mc_detach(void) {
-    mc_task* task = holder_task();
+    mc_task* task = this_thread().task;
+    if (task && (task->gate_now() & gate::kResident)) return detach_hosted(*task);
+    task = holder_task();
     if (!task) return no_holder();
     if (task->attached == 0) return MC_EPERM;
     if (task->attached > 1 || !task->bound) {

@@ -106,6 +106,7 @@ extern "C" {
 int mc_runtime_event_fd(mc_runtime* rt) {
     if (!rt) return MC_EINVAL;
     if (lost(*rt)) return MC_EFORK;
+    if (rt->own_scheduler()) return MC_ENOTSUP;
     int fd = rt->event_fd.load(std::memory_order_seq_cst);
     if (fd >= 0) return fd;
     {
@@ -138,7 +139,7 @@ int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
         section_leave();
         return count;
     }
-    if (!comes_home(rt)) return MC_ENOTSUP;
+    if (!comes_home(rt) || rt.own_scheduler()) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
     Worker* worker = new_worker(rt, Part::guest);
     if (!worker) return MC_ENOMEM;

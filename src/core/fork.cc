@@ -219,6 +219,29 @@ void inherit(mc_runtime& rt) noexcept {
     if (rt.fork.baton == Fork::Baton::borrowed) rt.baton.settle(fresh_word(rt));
 }
 
+// A host that schedules has coroutines in the sections of threads that were left behind, which nobody can end
+// for it. It goes on with the others, on this thread only.
+void inherit_hosted(mc_runtime& rt) noexcept {
+    rt.can_lend.store(false, std::memory_order_seq_cst);
+    rt.lends.store(false, std::memory_order_seq_cst);
+    rt.baton.after_fork_in_child([](const SeatT& seat) { return gone(&seat); }, drop_waiter);
+    while (rt.baton.front_task()) rt.baton.pop_front();
+    if (rt.host_thread && !is_ours(*rt.host_thread)) rt.host_thread = nullptr;
+    forget_threads(rt);
+    const bool paused = rt.fork.baton == Fork::Baton::borrowed && word::state(rt.fork.from) == word::PAUSED;
+    rt.drivers.store(paused ? 0 : 1, std::memory_order_seq_cst);
+    if (rt.fork.baton == Fork::Baton::borrowed) rt.baton.settle(fresh_word(rt));
+}
+
+// This thread has the baton, or has lent it, or nobody is attached: else another one is amid the host's code.
+bool can_inherit(mc_runtime& rt) noexcept {
+    if (rt.fork.baton == Fork::Baton::elsewhere) return false;
+    if (!rt.own_scheduler() || rt.fork.baton == Fork::Baton::own) return true;
+    const word::Word from = rt.fork.from;
+    return word::state(from) == word::PAUSED ||
+           (word::state(from) == word::LENT && our_worker(rt, word::seat(from)));
+}
+
 // What another thread was about is unknown: nothing of the runtime may be used any more.
 void lose(mc_runtime& rt) noexcept {
     rt.lost.store(true, std::memory_order_relaxed);  // one thread
@@ -260,7 +283,12 @@ void after_fork_in_child() noexcept {
     reactor_after_fork_in_child();
     unlock_modules();
     each_runtime(unlock);
-    each_runtime([](mc_runtime& rt) { rt.fork.baton == Fork::Baton::elsewhere ? lose(rt) : inherit(rt); });
+    each_runtime([](mc_runtime& rt) {
+        if (!can_inherit(rt))
+            lose(rt);
+        else
+            rt.own_scheduler() ? inherit_hosted(rt) : inherit(rt);
+    });
     unlock_registry();
     each_running_task(start_clock);
 }

@@ -291,6 +291,7 @@ mc_status mc_job_submit(mc_runtime* runtime, void (*work)(void*), void (*done)(v
     mc_job_options options = MC_JOB_OPTIONS_INIT;
     if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
     if (options.work_class > MC_WORK_IO) return MC_EINVAL;
+    if (rt.own_scheduler()) return MC_ENOTSUP;  // `done` would be a task that the host does not know
     if (rt.shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;  // enlist_task looks again
     if (done && !reserve_stack(rt)) return MC_ENOMEM;
 

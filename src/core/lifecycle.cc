@@ -8,6 +8,7 @@
 
 #include "core/dispatch.h"
 #include "core/job.h"
+#include "core/own_scheduler.h"
 #include "core/registry.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -61,6 +62,8 @@ const char* wrong_with(const mc_runtime_options& options) noexcept {
 const char* wrong_with(const mc_host& host) noexcept {
     if (host.way > MC_WAY_JOB) return "host.way is none of MC_WAY_LEND, MC_WAY_SHIP, MC_WAY_JOB";
     if (host.flags & ~MC_HOST_OWN_SCHEDULER) return "host.flags has unknown bits";
+    if ((host.flags & MC_HOST_OWN_SCHEDULER) && !(host.current && host.ready && host.run && host.wake))
+        return "host.flags has MC_HOST_OWN_SCHEDULER: current, ready, run and wake must be set";
     return nullptr;
 }
 
@@ -171,18 +174,25 @@ mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
             report(nullptr, MC_EINVAL, nullptr, nullptr, "mc_runtime_create: %s", wrong);
         return MC_EINVAL;
     }
-    if ((host.flags & MC_HOST_OWN_SCHEDULER)) return MC_ENOTSUP;
+    const bool own_scheduler = host.flags & MC_HOST_OWN_SCHEDULER;
+    if (own_scheduler && host.way != MC_WAY_LEND) return MC_ENOTSUP;
+    if (own_scheduler && (options.flags & MC_RUNTIME_CPU_TIME)) return MC_ENOTSUP;  // the host switches
     fill_defaults(options);
 
     if (fault_hits(Fault::memory)) return MC_ENOMEM;
     auto* rt = new (std::nothrow) mc_runtime(options, host);
     if (!rt) return MC_ENOMEM;
+    if (own_scheduler && !prepare_hosted(*rt)) {
+        runtime_unref(*rt);
+        return MC_ENOMEM;
+    }
     const char *here = nullptr, *other = nullptr;
     if (publish_api(&here, &other) != MC_OK) {
         report(rt, MC_EBUSY, nullptr, nullptr,
                "a second copy of this library in one process: %s is in use already, %s may not be; load one "
                "only",
                other, here);
+        mc_task_unref(rt->resident);
         runtime_unref(*rt);
         return MC_EBUSY;
     }
@@ -201,7 +211,7 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     const ThreadState outer = this_thread();
     if (attached_to(rt)) return MC_EDEADLK;
     if (baton_held()) return MC_EPERM;
-    if (!comes_home(rt)) return MC_ENOTSUP;
+    if (!comes_home(rt) || rt.own_scheduler()) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
     Worker* worker = new_worker(rt, Part::runner);
     if (!worker) return MC_ENOMEM;
@@ -246,6 +256,7 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
     if (lost(rt)) return MC_EFORK;
     const mc_task* current = this_thread().task;
     if (current && &current->rt == &rt) return MC_EBUSY;
+    if (rt.own_scheduler()) finish_hosted(rt);
     {
         std::lock_guard lock(rt.mutex);
         if (rt.unbound.load(std::memory_order_seq_cst) != 0 ||
@@ -273,6 +284,7 @@ mc_status mc_runtime_destroy(mc_runtime* runtime) {
         }
         retire_worker(*last);
     }
+    mc_task_unref(rt.resident);
     runtime_unref(rt);
     return MC_OK;
 }

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "core/job.h"
+#include "core/own_scheduler.h"
 #include "core/suspend.h"
 #include "core/worker.h"
 #include "platform/platform.h"
@@ -163,7 +164,7 @@ mc_status mc_task_spawn(mc_runtime* runtime, void (*fn)(void*), void* arg, const
     if (given && !read_options(&options, sizeof options, given)) return MC_EINVAL;
     if (options.flags != 0 || options.stack_size == kForever) return MC_EINVAL;
     if (lost(rt)) return MC_EFORK;
-    if (rt.host.way == MC_WAY_JOB) return MC_ENOTSUP;
+    if (rt.host.way == MC_WAY_JOB || rt.own_scheduler()) return MC_ENOTSUP;
     if (rt.shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;  // enlist_task looks again
 
     if (fault_hits(Fault::memory)) return MC_ENOMEM;
@@ -185,7 +186,11 @@ mc_status mc_task_spawn(mc_runtime* runtime, void (*fn)(void*), void* arg, const
     return MC_OK;
 }
 
-mc_task* mc_task_current(void) { return this_thread().task; }
+mc_task* mc_task_current(void) {
+    mc_task* task = this_thread().task;
+    if (task && (task->gate_now() & gate::kResident)) task = hosted_task(*task);
+    return task && task == task->rt.resident ? nullptr : task;
+}
 
 mc_task* mc_task_ref(mc_task* task) {
     if (task) task->refs.fetch_add(1, std::memory_order_relaxed);  // whoever adds one has one
@@ -193,6 +198,7 @@ mc_task* mc_task_ref(mc_task* task) {
 }
 
 void mc_task_unref(mc_task* task) {
+    if (task && task->adopted) return unref_adopted(*task);
     // acq_rel: the last one sees everything the others did.
     if (!task || task->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     mc_runtime& rt = task->rt;

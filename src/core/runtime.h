@@ -20,6 +20,16 @@ namespace mc {
 
 enum class Part { carrier, runner, guest };  // guest: of a thread that attached, or visits
 
+// With MC_HOST_OWN_SCHEDULER: a thread that runs the host's coroutines. By the thread, with the baton.
+struct HostedThread {
+    mc_task* resident = nullptr;  // ThreadState::task while it does
+    Fiber* base = nullptr;        // what goes on here when a deputy has ended on this thread
+    Worker* wanted = nullptr;     // for base: whose thread is to go on instead
+    Fiber* native = nullptr;      // an attached thread's own stack, which is to go on here
+    bool at_home = false;         // an attached thread: it waits for that
+    bool due_below = false;       // base is a section that has ended: this thread must not begin another
+};
+
 // A thread's part in one runtime. Recycled, and freed only with the runtime, so that a late wake of its seat
 // is harmless.
 struct Worker {
@@ -36,7 +46,8 @@ struct Worker {
     Worker* stand_in = nullptr;   // of an attached thread: its part as a carrier, while it runs tasks
     std::atomic<bool> signals_blocked{false};  // relaxed: by its own thread, or who recycles it
     ThreadState outer;                         // what the thread was before it came to this runtime
-    Worker* next = nullptr;                    // of those in use, or of the free ones; guarded by rt.mutex
+    HostedThread hosted;
+    Worker* next = nullptr;  // of those in use, or of the free ones; guarded by rt.mutex
     Worker* prev = nullptr;
 };
 
@@ -75,6 +86,9 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::uint64_t last_thread = 0;  // and its thread: one that attaches again has a new seat
     std::uint64_t last_poll = 0;
     std::atomic<std::uint32_t> parked{0};  // unbound tasks in mc_task_park; single writer, the holder
+    // With MC_HOST_OWN_SCHEDULER:
+    mc_task* lender = nullptr;          // while nobody holds: at whose section the interpreter is
+    mc::Worker* host_thread = nullptr;  // the one that is attached
     // Single writer (the holder), read by mc_runtime_stats.
     std::atomic<std::uint64_t> sections{0}, sections_inline{0}, handoffs{0}, longest_wait{0};
 
@@ -87,6 +101,8 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<bool> shutting{false};  // no new tasks
     std::atomic<bool> closed{false};    // whoever gets the baton now ends
     std::atomic<std::uint32_t> drivers{0};
+    std::atomic<bool> host_attached{false};  // own scheduler: a thread is, or is about to be
+    std::atomic<mc_task*> orphans{nullptr};  // likewise: adopted tasks that are to end
     std::atomic<std::uint64_t> unbound{0};   // unbound tasks and jobs alive, stragglers not counted
     std::atomic<std::uint64_t> attached{0};  // bound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> spawned{0}, named{0};
@@ -109,6 +125,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
 
     std::mutex mutex;  // tasks, results, workers, shutdown_runs, payloads, jobs
     mc_task* tasks = nullptr;
+    mc_task* resident = nullptr;    // own scheduler: that of all carriers. Constant
     mc::Worker* workers = nullptr;  // in use
     mc::Worker* free_workers = nullptr;
     bool shutdown_runs = false;
@@ -130,6 +147,8 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::uint32_t attention_seat = 0;  // the thread last named by `taken`; 0: it has ended
     std::atomic<bool> attention_sent{false};
 
+    bool own_scheduler() const noexcept { return host.flags & MC_HOST_OWN_SCHEDULER; }
+
     // ---- BatonClient ----
     mc::SeatT* prepare_carrier() noexcept override;
     bool launch_carrier(mc::SeatT& seat) noexcept override;
@@ -145,6 +164,8 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     bool always_polls() noexcept override;
     void seek_poller_elsewhere() noexcept override;
     void dropped(mc::NodeT& node) noexcept override;
+    bool has_other_work() noexcept override;
+    mc::SeatT* seat_of(mc::NodeT& node) noexcept override;
     void woke() noexcept override { wakes.fetch_add(1, std::memory_order_relaxed); }  // a counter
 };
 
@@ -238,7 +259,12 @@ void restore_thread(const ThreadState& outer) noexcept;  // what it was before i
 const mc_runtime* baton_held() noexcept;                 // by this thread, for a task or a hook; NULL: none
 bool comes_home(mc_runtime& rt) noexcept;  // false: the host cannot lend, and this is not its home thread
 const mc_task* attached_to(
-    const mc_runtime& rt) noexcept;  // the innermost task of this thread in it, or NULL
+    const mc_runtime& rt) noexcept;           // the innermost task of this thread in it, or NULL
+void end_attachment(mc_task& task) noexcept;  // by its thread, with the baton
+
+// ---- hosts with a scheduler of their own (own_scheduler.cc) ----
+// The task of the code that runs on this thread, with the baton; the resident itself if that is none.
+mc_task* hosted_task(mc_task& resident) noexcept;
 
 // ---- helpers ----
 [[noreturn]] void die(const char* what, const char* name) noexcept;  // misuse.cc
@@ -256,7 +282,8 @@ inline bool alone(const mc_runtime& rt) noexcept {
 // The task that may make calls which need the baton, or NULL.
 inline mc_task* holder_task() noexcept {
     mc_task* task = this_thread().task;
-    return task && !task->in_section() ? task : nullptr;
+    if (!task || task->in_section()) return nullptr;
+    return task->gate_now() & gate::kResident ? hosted_task(*task) : task;
 }
 
 inline bool lost(const mc_runtime& rt) noexcept {

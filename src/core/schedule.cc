@@ -8,6 +8,7 @@
 
 #include "core/dispatch.h"
 #include "core/job.h"
+#include "core/own_scheduler.h"
 #include "core/registry.h"
 #include "core/ship.h"
 #include "core/suspend.h"
@@ -118,6 +119,7 @@ void hold(Worker& worker, mc_task& task) noexcept {
 
 bool drive(Worker& worker, NodeT* self) noexcept {
     mc_runtime& rt = *worker.rt;
+    if (rt.own_scheduler()) return carry_on(worker, nullptr);
     while (!(worker.seat.drives && worker.seat.carrier && must_go_home(rt))) {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
         // The last driver has gone without the baton: its attach had counted, and timed out.
@@ -280,7 +282,7 @@ extern "C" {
 mc_status mc_task_yield(void) {
     mc_task* task = holder_task();
     if (!task) return no_holder();
-    if (task->gate_now() & (gate::kAtomic | gate::kHook | gate::kNoSuspend)) return MC_EPERM;
+    if (task->gate_now() & gate::kCannotSuspend) return MC_EPERM;
     mc_runtime& rt = task->rt;
     // First, also with a mark pending: one that yields for ever must not keep the others from their turn.
     if (rt.baton.anybody_waits() || must_go_home(rt) || task->worker->called_home) yield_to_others(*task);
@@ -296,7 +298,7 @@ mc_status mc_checkpoint(void) {
     // Relaxed: see hold.
     if (rt.attention_sent.load(std::memory_order_relaxed))
         rt.attention_sent.store(false, std::memory_order_relaxed);
-    const bool may_switch = !(task->gate_now() & gate::kAtomic);
+    const bool may_switch = !(task->gate_now() & gate::kCannotSuspend);
     if (may_switch) {
         if (rt.baton.asked_for_poller()) poll_reactor(rt);
         if (rt.baton.due() || must_go_home(rt)) yield_to_others(*task);

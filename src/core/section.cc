@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "core/dispatch.h"
+#include "core/own_scheduler.h"
 #include "core/ship.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -28,14 +29,6 @@ private:
     int saved_;
 };
 
-bool lends_now(const mc_task& task) noexcept {
-    const std::uint32_t gate = task.gate_now();
-    if (gate & (gate::kAtomic | gate::kHook | gate::kDisabled)) return false;
-    // Relaxed: settings, no data depends on them.
-    if (task.rt.lends.load(std::memory_order_relaxed)) return true;
-    return (gate & gate::kEnabled) && task.rt.can_lend.load(std::memory_order_relaxed);
-}
-
 // The outermost release where something is special.
 void open_slow(mc_task& task, mc_site* site) noexcept {
     task.site = site;
@@ -54,9 +47,11 @@ void open_slow(mc_task& task, mc_site* site) noexcept {
 
 [[gnu::noinline]] void release_slow(mc_task* task, mc_site* site) noexcept {
     KeepErrno keep;
+    if (task->gate_now() & gate::kResident) task = hosted_task(*task);
     const std::uint32_t gate = task->gate_now();
     if ((gate & gate::kDepth) == 0)
-        open_slow(*task, site);
+        (gate & (gate::kAdopted | gate::kHook)) == gate::kAdopted ? open_hosted(*task, site)
+                                                                  : open_slow(*task, site);
     else if ((gate & gate::kDepth) != gate::kDepth)
         task->set_gate(gate + 1);
     else
@@ -172,6 +167,7 @@ void close_options(mc_task& task) noexcept {
         if (!task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
         task->set_gate(task->gate_now() - 1);
     }
+    if ((gate & (gate::kAdopted | gate::kHook)) == gate::kAdopted) close_hosted(*task);
     leave_if_abandoned(*task);
     const mc_status status = pending_status(*task);
     tell_of_marks(*task);
@@ -180,6 +176,14 @@ void close_options(mc_task& task) noexcept {
 }
 
 }  // namespace
+
+bool lends_now(const mc_task& task) noexcept {
+    const std::uint32_t gate = task.gate_now();
+    if (gate & (gate::kAtomic | gate::kHook | gate::kDisabled | gate::kResident)) return false;
+    // Relaxed: settings, no data depends on them.
+    if (task.rt.lends.load(std::memory_order_relaxed)) return true;
+    return (gate & gate::kEnabled) && task.rt.can_lend.load(std::memory_order_relaxed);
+}
 
 void forget_options(mc_task& task) noexcept {
     task.outer_options.clear();
@@ -195,6 +199,7 @@ mc_status pending_status(const mc_task& task) noexcept {
 }
 
 void take_back(mc_task& task) noexcept {
+    if (task.adopted) return take_back_hosted(task);
     mc_runtime& rt = task.rt;
     Worker& worker = *task.worker;
     if (lost(rt)) end_lost_section(task);
@@ -284,6 +289,7 @@ mc_status section_acquire_status(mc_site* site) noexcept {
 mc_status section_release_with(mc_site* site, const mc_section_options* given) noexcept {
     mc_task* task = tls_state.task;
     if (!task) return MC_OK;
+    if (task->gate_now() & gate::kResident) task = hosted_task(*task);
     mc_section_options options = MC_SECTION_OPTIONS_INIT;
     KeepErrno keep;
     const bool valid = !given || read_options(&options, sizeof options, given);
@@ -322,6 +328,7 @@ static void go_back_to(mc_task& task, const Entered& outer) noexcept {
     task.site = outer.site;
     const std::uint32_t scopes = task.gate_now();
     task.set_gate(scopes | (outer.gate & (gate::kDepth | gate::kInline | gate::kShipped)));
+    if (task.adopted) return reopen_hosted(task, outer.gate & gate::kInline);
     if (outer.gate & gate::kInline) return;
     if (scopes & gate::kAtomic)
         // Opened in the callback and open still.
@@ -352,6 +359,7 @@ mc_status section_enter() noexcept {
         go_back_to(*task, outer);
         return MC_ENOMEM;
     }
+    if (task->adopted) close_hosted(*task);
     task->state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
     tell_of_marks(*task);
     return MC_OK;
@@ -361,6 +369,7 @@ mc_status section_leave() noexcept {
     mc_task* task = tls_state.task;
     if (!task) return MC_EPERM;
     if (lost(task->rt)) return MC_EFORK;
+    if (task->gate_now() & gate::kResident) task = hosted_task(*task);
     if (task->entered.empty()) return MC_EPERM;
     KeepErrno keep;
     if (task->in_section()) {

@@ -14,6 +14,9 @@ mc_status section_cancelled() noexcept;
 mc_status section_enter() noexcept;
 mc_status section_leave() noexcept;
 
+// Would a section of the task open now.
+bool lends_now(const mc_task& task) noexcept;
+
 // What is pending for the task: cancelled or past the section's deadline, interrupted, or nothing.
 mc_status pending_status(const mc_task& task) noexcept;
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "core/job.h"
+#include "core/own_scheduler.h"
 #include "core/section.h"
 #include "core/ship.h"
 #include "core/suspend.h"
@@ -166,6 +167,11 @@ static mc_status end_all(mc_runtime& rt, mc_task* me, bool visitor, uint64_t tim
                          unsigned& stragglers) noexcept {
     const std::uint64_t deadline = deadline_after(timeout);
     const ThreadState outer = this_thread();
+    if (rt.own_scheduler()) {
+        cancel_all(rt, hosted_task(*me));
+        stragglers = shut_hosted(rt, deadline);
+        return MC_OK;
+    }
     cancel_all(rt, visitor ? nullptr : me);
     if (visitor) {
         // Drives the runtime for as long as this takes. A holder that never lets go ends the attempt.
@@ -217,6 +223,7 @@ extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) 
         section_leave();
         return status;
     }
+    if (!mine && rt.own_scheduler()) return MC_EPERM;
     {
         std::lock_guard lock(rt.mutex);
         if (rt.closed.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;

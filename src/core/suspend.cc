@@ -117,7 +117,7 @@ bool claim_for_reactor(ReactorWait& self) {
 // The current task if it may suspend now.
 mc_task* suspendable() noexcept {
     mc_task* task = holder_task();
-    if (!task || (task->gate_now() & (gate::kAtomic | gate::kHook | gate::kNoSuspend))) return nullptr;
+    if (!task || (task->gate_now() & gate::kCannotSuspend)) return nullptr;
     leave_if_abandoned(*task);
     return task;
 }

@@ -31,6 +31,10 @@ inline constexpr std::uint32_t kAtomic = 1u << 19;
 inline constexpr std::uint32_t kHook = 1u << 20;       // a hook of the host runs
 inline constexpr std::uint32_t kNoSuspend = 1u << 21;  // a job's `done` runs
 inline constexpr std::uint32_t kShipped = 1u << 22;    // the open section is a carrier's to run
+// MC_HOST_OWN_SCHEDULER (own_scheduler.h). Both never change while the task lives.
+inline constexpr std::uint32_t kResident = 1u << 24;  // whose code runs is the host's to say
+inline constexpr std::uint32_t kAdopted = 1u << 25;   // a coroutine of the host's
+inline constexpr std::uint32_t kCannotSuspend = kAtomic | kHook | kNoSuspend | kResident | kAdopted;
 }  // namespace gate
 
 // A section that mc_enter left for a callback.
@@ -75,6 +79,7 @@ struct mc_task : mc::NodeT, mc::Work {
     bool parked = false;   // counted in rt.parked
     bool migratable = false;     // the section about to open said so
     std::uint32_t attached = 0;  // how many times mc_attach nested
+    bool adopted = false;        // its stack is the host's; `fiber` and `stack` are its deputy's
 
     // Written by the task's thread; relaxed atomics because others read them for mc_task_state only.
     std::atomic<std::uint32_t> gate{0};
@@ -112,7 +117,8 @@ struct mc_task : mc::NodeT, mc::Work {
     mc_task* next_task = nullptr;  // all tasks of the runtime; guarded by rt.mutex
     mc_task* prev_task = nullptr;
     bool listed = false;
-    mc_task* next_held = nullptr;  // by the thread that shuts down
+    mc_task* next_held = nullptr;    // by the thread that shuts down
+    mc_task* next_orphan = nullptr;  // of the adopted ones whose last handle is gone
 
     // Relaxed: the task's own thread, or a racy look.
     std::uint32_t gate_now() const noexcept { return gate.load(std::memory_order_relaxed); }

@@ -68,6 +68,9 @@ Worker* new_worker(mc_runtime& rt, Part part) noexcept {
     worker->stand_in = nullptr;
     worker->shipping = nullptr;
     worker->outer = {};
+    worker->hosted = {};
+    worker->hosted.resident = rt.resident;
+    worker->hosted.base = &worker->home;
     worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);
     enlist_worker(*worker);
     runtime_ref(rt);
@@ -241,7 +244,7 @@ bool mc_runtime::has_job(bool drives) noexcept {
 }
 
 bool mc_runtime::stranded() noexcept {
-    return (places.load(std::memory_order_relaxed) == 0 || host.way != MC_WAY_LEND) &&
+    return (places.load(std::memory_order_relaxed) == 0 || host.way != MC_WAY_LEND) && !own_scheduler() &&
            !runner.load(std::memory_order_relaxed) && baton.has_work() &&
            word::state(baton.peek()) == word::FREE;
 }

@@ -1,0 +1,81 @@
+// A host with coroutines of its own, forked.
+// SPDX-License-Identifier: BSL-1.0
+#include "coro_host.h"
+#include "forking.h"
+
+namespace {
+
+using mctest::CoroHost;
+using mctest::Coroutine;
+using mctest::forked;
+using mctest::Gate;
+using mctest::Runtime;
+
+// The other coroutines run on; the one in a section on another thread does not come back.
+void fork_beside_a_section() {
+    CoroHost host;
+    Runtime runtime(host.hooks());
+    host.main(runtime, [&] {
+        Gate begun, end;
+        int turns = 0;
+        host.start("section", [&] {
+            mc_release();
+            begun.open();
+            end.wait();
+            mc_acquire();
+        });
+        Coroutine* other = host.start("other", [&] {
+            host.park();
+            mc_release();
+            mc_acquire();
+            ++turns;
+        });
+        host.cede();  // until both have begun: one in its section, the other parked
+        mc_release();
+        begun.wait();
+        mc_acquire();
+        EXPECT_EQ(0, turns);
+        host.make_ready(other);
+        EXPECT_EQ(0, forked([&] {
+                      const std::uint64_t before = runtime.stats().sections_inline;
+                      host.cede();
+                      EXPECT_EQ(1, turns);
+                      mc_release();
+                      mc_acquire();
+                      EXPECT_EQ(before + 2, runtime.stats().sections_inline);
+                  }));
+        end.open();
+        host.join_all();
+        EXPECT_EQ(1, turns);
+    });
+}
+
+// The host's code runs elsewhere just then: nobody knows what about.
+void fork_in_a_section() {
+    CoroHost host;
+    Runtime runtime(host.hooks());
+    host.main(runtime, [&] {
+        Gate begun;
+        std::atomic<bool> done{false};
+        host.start("computes", [&] {
+            begun.open();
+            while (!done) {
+            }
+        });
+        mc_release();
+        begun.wait();
+        EXPECT_EQ(0, forked([&] {
+                      mc_task* task = nullptr;
+                      EXPECT_EQ(MC_EFORK, mc_task_adopt(runtime, nullptr, &task));
+                      EXPECT_EQ(MC_EFORK, mc_enter());
+                  }));
+        done = true;
+        mc_acquire();
+        host.join_all();
+    });
+}
+
+TEST(OwnSchedulerForkDeathTest, TheChildOfTheHolderGoesOnAlone) { EXPECT_CHILD(fork_beside_a_section); }
+TEST(OwnSchedulerForkDeathTest, BesideTheHolderTheRuntimeIsLost) { EXPECT_CHILD(fork_in_a_section); }
+
+}  // namespace
