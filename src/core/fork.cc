@@ -179,6 +179,7 @@ void forget_threads(mc_runtime& rt) noexcept {
     if (!rt.shutdown_waiter.load(std::memory_order_seq_cst)) rt.shutdown_runs = false;
     if (rt.home.load(std::memory_order_seq_cst) != thread_number())
         rt.home.store(0, std::memory_order_seq_cst);
+    new (&rt.place_free) std::condition_variable;  // without a thread that shuts down a host that schedules
     if (!our_worker(rt, rt.attention_seat)) rt.attention_seat = 0;
     rt.attention_sent.store(false, std::memory_order_seq_cst);
 }

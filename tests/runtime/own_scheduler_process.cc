@@ -10,6 +10,7 @@ using mctest::Coroutine;
 using mctest::forked;
 using mctest::Gate;
 using mctest::Runtime;
+using mctest::Signal;
 
 // The other coroutines run on; the one in a section on another thread does not come back.
 void fork_beside_a_section() {
@@ -56,11 +57,10 @@ void fork_in_a_section() {
     Runtime runtime(host.hooks());
     host.main(runtime, [&] {
         Gate begun;
-        std::atomic<bool> done{false};
-        host.start("computes", [&] {
+        Signal done;
+        host.start("keeps the baton", [&] {
             begun.open();
-            while (!done) {
-            }
+            done.wait();
         });
         mc_release();
         begun.wait();
@@ -69,7 +69,7 @@ void fork_in_a_section() {
                       EXPECT_EQ(MC_EFORK, mc_task_adopt(runtime, nullptr, &task));
                       EXPECT_EQ(MC_EFORK, mc_enter());
                   }));
-        done = true;
+        done.post();
         mc_acquire();
         host.join_all();
     });
