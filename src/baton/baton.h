@@ -23,6 +23,7 @@
 
 #include "baton/idle.h"
 #include "baton/line.h"
+#include "baton/scouts.h"
 #include "baton/seat.h"
 #include "baton/sys.h"
 #include "baton/word.h"
@@ -236,6 +237,9 @@ public:
     void rouse_all() noexcept;
     // Any thread: a job waits. A carrier is awake that will look, or is started. False: there is none.
     bool rouse_for_job() noexcept;
+    // By a carrier at work: it will look for the next job before it sleeps. Before others see that there is
+    // room for one.
+    void will_look_for_job(SeatT& me) noexcept;
     // Any thread: one more carrier could be started now than a moment ago.
     void room_for_carrier() noexcept;
     // By a thread that leaves the runtime and may have been the reactor's poller.
@@ -315,10 +319,11 @@ private:
     alignas(64) Atomic<std::uint32_t> hint_{0};  // written by posters; not the waiters' line
     Inbox<Sys> inbox_;
     alignas(64) Line<Sys> line_;
-    std::uint64_t turns_ = 0;           // holder only
-    Atomic<std::uint64_t> turn_{0};     // turns_, for the watcher; single writer
-    Atomic<word::Word> refused_{0};     // the lend that may not be taken (the host said no)
-    Atomic<SeatT*> standby_{nullptr};   // the carrier that is next to run ready tasks
+    std::uint64_t turns_ = 0;          // holder only
+    Atomic<std::uint64_t> turn_{0};    // turns_, for the watcher; single writer
+    Atomic<word::Word> refused_{0};    // the lend that may not be taken (the host said no)
+    Atomic<SeatT*> standby_{nullptr};  // the carrier that is next to run ready tasks
+    Scouts<Sys> scouts_;
     Atomic<SeatT*> granting_{nullptr};  // the standby that the holder is about to grant; by the holder
     Atomic<bool> watching_{false};      // the standby looks every slice even while parked
     IdleList<Sys> idle_{standby_};

@@ -227,10 +227,12 @@ bool Baton<Sys>::start_carrier() noexcept {
     return false;
 }
 
-// The standby that is awake looks for jobs before it sleeps, and passes on what it does not take itself.
+// The standby that is awake looks for jobs before it sleeps, and passes on what it does not take itself. So
+// do scouts.
 template <class Sys>
 bool Baton<Sys>::rouse_for_job() noexcept {
-    const auto [found, open] = idle_.rouse_worker();
+    if (scouts_.any()) return true;
+    const auto [found, open] = idle_.rouse_worker(scouts_);
     serve_wish(open);
     if (found) return true;
     SeatT* standby = standby_.load(std::memory_order_seq_cst);
@@ -241,10 +243,19 @@ bool Baton<Sys>::rouse_for_job() noexcept {
     SeatT* fresh = client_.prepare_carrier();
     if (!fresh) return false;
     fresh->state.store(seat::WOKEN, std::memory_order_relaxed);  // starting a thread publishes
-    if (client_.launch_carrier(*fresh)) return true;
+    scouts_.announce(*fresh);
+    if (client_.launch_carrier(*fresh)) {
+        scouts_.started();
+        return true;
+    }
     client_.discard_carrier(*fresh);
     room_for_carrier();  // somebody may have been refused its place
     return false;
+}
+
+template <class Sys>
+void Baton<Sys>::will_look_for_job(SeatT& me) noexcept {
+    if (!me.drives) scouts_.count_in(me);  // who drives leaves jobs to carriers
 }
 
 template <class Sys>

@@ -167,6 +167,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     unsigned quiet_ticks = 0;
     Idle outcome = Idle::holds;
     for (;;) {
+        if (me.scouts.load(std::memory_order_seq_cst)) scouts_.count_out(me);
         if (me.granted()) break;
         const bool job = client_.has_job(me.drives) && !can_work(me);
         if ((job || client_.should_leave(me.drives)) && stop_waiting(me)) {
@@ -249,8 +250,9 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         stop_standing_by(me);
         if (granting_.load(std::memory_order_relaxed) == &me)
             granting_.store(nullptr, std::memory_order_seq_cst);
-        me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+        me.state.exchange(seat::BUSY, std::memory_order_seq_cst);  // own transition (S2)
     }
+    scouts_.count_out(me);  // from here on nobody wakes it: what it was counted in for is passed on
     watching_.store(false, std::memory_order_relaxed);
     if (outcome == Idle::holds) {
         if (client_.wants_spare()) ask_for_spare();
@@ -264,6 +266,8 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         if (can_work(me)) rouse();
         if (client_.wants_spare()) serve_spare();
         if (has_work()) rouse_watcher(true);
+    } else if (client_.has_job(false)) {
+        rouse_for_job();  // J1
     }
     return outcome;
 }

@@ -65,11 +65,17 @@ public:
         return try_lock() ? grant_wishes(own, blocked) : Roused{true, false};
     }
 
-    // Wakes one listed carrier, for a job.
-    Roused rouse_worker() noexcept {
+    // Wakes one listed carrier, for a job. It is a scout before it is awake.
+    template <class Scouts>
+    Roused rouse_worker(Scouts& scouts) noexcept {
         lock();
         Seat<Sys>* seat = head_;
-        while (seat && (!seat->carrier || seat->drives || !seat->wake())) seat = seat->idle_next;
+        for (; seat; seat = seat->idle_next) {
+            if (!seat->carrier || seat->drives) continue;
+            scouts.count_in(*seat);
+            if (seat->wake()) break;
+            scouts.count_out(*seat);
+        }
         if (seat) unlink(*seat);
         return {seat != nullptr, unlock()};
     }

@@ -31,6 +31,7 @@ struct Seat {
     // lost-wake-up argument (docs/design/baton.md) rely on one order of them and the baton's word.
     typename Sys::template Atomic<std::uint32_t> state{seat::BUSY};
     typename Sys::template Atomic<bool> polling{false};  // it blocks in the reactor, not on `state`
+    typename Sys::template Atomic<bool> scouts{false};   // it counts in Baton::scouts_
     std::uint32_t id = 0;   // names the thread in the baton's word; unique while the seat is used
     bool drives = false;    // its thread is attached or runs the runtime: it may take a paused baton
     bool carrier = false;   // its thread can run any ready task

@@ -74,6 +74,7 @@ void work_on(Worker& worker, mc_job& job) noexcept {
     }
     forget_options(job);  // nobody unblocks it from here on
     bool given_up = false;
+    worker.rt->baton.will_look_for_job(worker.seat);
     {
         std::lock_guard lock(job.rt.mutex);
         job.rt.work.finished(job.work_class);
@@ -310,7 +311,7 @@ mc_status mc_job_submit(mc_runtime* runtime, void (*work)(void*), void (*done)(v
     mc_status status = enqueue(*job, options);
     if (status != MC_OK)
         mc_task_unref(job);  // the one of those that are alive
-    else if (!rt.baton.rouse_for_job() && withdraw(*job))
+    else if (rt.work.startable() > 0 && !rt.baton.rouse_for_job() && withdraw(*job))
         status = MC_EAGAIN;
     else if (options.deadline != 0)
         find_poller(rt);

@@ -136,6 +136,7 @@ void carry(Worker& worker, mc_task& task) noexcept {
     bool over = worker.dead == &task;  // it found the runtime closed
     worker.dead = nullptr;
     worker.lost_baton = false;
+    rt.baton.will_look_for_job(worker.seat);
     {
         std::lock_guard lock(rt.mutex);
         rt.work.finished(MC_WORK_IO);

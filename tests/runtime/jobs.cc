@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <thread>
 
@@ -173,6 +174,26 @@ TEST(Jobs, CpuWorkIsCapped) {
     }
     for (auto& job : jobs) EXPECT_EQ(MC_OK, mc_job_wait(job->handle, MC_FOREVER));
     EXPECT_LE(most, std::thread::hardware_concurrency());
+}
+
+// However many wait: a thread that could only wait, too, is not started.
+TEST(Jobs, ThoseThatWaitStartNoThreads) {
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.max_threads = 2;  // one piece of CPU work at a time
+    Runtime runtime(options);
+    Gate working, go_on;
+    Job first([&] {
+        working.open();
+        go_on.wait();
+    });
+    EXPECT_EQ(MC_OK, first.submit(runtime, false));
+    working.wait();
+    std::deque<Job> waiting(20);
+    for (Job& job : waiting) EXPECT_EQ(MC_OK, job.submit(runtime, false));
+    EXPECT_EQ(1u, runtime.stats().threads_peak);
+    go_on.open();
+    for (Job& job : waiting) EXPECT_EQ(MC_OK, mc_job_wait(job.handle, MC_FOREVER));
+    EXPECT_EQ(1u, runtime.stats().threads_peak);
 }
 
 TEST(Jobs, TheQueueIsBounded) {
