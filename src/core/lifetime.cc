@@ -1,5 +1,7 @@
 // Tasks: from spawn to end, and their handles.
 // SPDX-License-Identifier: BSL-1.0
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <new>
 
@@ -11,6 +13,13 @@
 
 using namespace mc;
 
+// snprintf would be the dearest part of a spawn.
+template <std::size_t size>
+static void name_by_number(char (&name)[size], std::uint64_t number) noexcept {
+    static_assert(size > sizeof "task " + 20);  // digits of the largest number
+    *std::to_chars(std::copy_n("task ", 5, name), name + size - 1, number).ptr = '\0';
+}
+
 mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, Kind kind) noexcept
     : rt(runtime),
       bound(kind == Kind::bound),
@@ -20,9 +29,7 @@ mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, Kind kind)
     if (options.name)
         std::snprintf(name, sizeof name, "%s", options.name);
     else
-        std::snprintf(name, sizeof name, "task %llu",
-                      // Relaxed: only unique.
-                      1ull + rt.named.fetch_add(1, std::memory_order_relaxed));
+        name_by_number(name, 1 + rt.named.fetch_add(1, std::memory_order_relaxed));  // only unique
     runtime_ref(rt);
 }
 
@@ -95,16 +102,19 @@ void wake_joiners(mc_task* claimed) noexcept {
     }
 }
 
-// What everybody may see of an end.
-static void publish_end(mc_task& task, mc_status result) noexcept {
+// What everybody may see of an end. Without a destroy hook that is all.
+static void publish_end(mc_task& task, mc_status result, bool is_all) noexcept {
     task.state.store(MC_TASK_ENDED, std::memory_order_relaxed);
     if (task.rt.loaded == &task) task.rt.loaded = nullptr;
     mc_task* joiners = nullptr;
+    bool last = false;
     {
         std::lock_guard lock(task.rt.mutex);
         joiners = settle(task, result);
+        if (is_all) last = unlist_locked(task);
     }
     wake_joiners(joiners);
+    if (is_all) after_unlisting(task.rt, last);
 }
 
 void leave_if_abandoned(mc_task& task) noexcept {
@@ -117,8 +127,7 @@ void leave_if_abandoned(mc_task& task) noexcept {
 void give_up_straggler(mc_task& task) noexcept {
     // Its C code may still use what `data` holds, and the interpreter will be gone when that ends: no
     // destroy hook.
-    publish_end(task, MC_ECANCELED);
-    unlist_task(task);
+    publish_end(task, MC_ECANCELED, true);
 }
 
 void end_task(mc_task& task, mc_status result) noexcept {
@@ -140,8 +149,9 @@ void end_task(mc_task& task, mc_status result) noexcept {
         result = job_of(task).status;
     else if (result == MC_OK && (task.wakeup.marks() & wait::CANCEL))
         result = MC_ECANCELED;
-    publish_end(task, result);
-    if (task.destroy) call_hook("destroy", task.destroy, task.data.load(std::memory_order_relaxed));
+    publish_end(task, result, !task.destroy);
+    if (!task.destroy) return;
+    call_hook("destroy", task.destroy, task.data.load(std::memory_order_relaxed));
     unlist_task(task);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "baton/idle.h"
+#include "baton/scouts.h"
 
 #include <gtest/gtest.h>
 
@@ -96,9 +97,13 @@ TEST_F(Idle, AWorkerIsACarrierThatDrivesNothing) {
     list.add(b, false);
     list.add(a, true);
     list.add(c, true);
-    EXPECT_TRUE(list.rouse_worker().found);
+    mc::Scouts<mc::RealSys> scouts;
+    EXPECT_TRUE(list.rouse_worker(scouts).found);
     EXPECT_EQ(static_cast<std::uint32_t>(seat::WOKEN), state(b));
-    EXPECT_FALSE(list.rouse_worker().found);
+    EXPECT_TRUE(scouts.any());
+    scouts.count_out(b);
+    EXPECT_FALSE(list.rouse_worker(scouts).found);
+    EXPECT_FALSE(scouts.any());
     EXPECT_EQ(nullptr, standby.load());
 }
 
