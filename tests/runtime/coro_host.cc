@@ -21,11 +21,6 @@ namespace context = boost::context::detail;
 
 constexpr std::size_t stack_bytes = sanitized ? 512 * 1024 : 128 * 1024;
 
-struct Switch {
-    Context* from;
-    Context* to;
-};
-
 // The brackets that sanitizers need around a switch. Inlined: a frame of its own would be left by the switch.
 [[gnu::always_inline]] inline void before_switch(Context& from, Context& to, bool for_good) {
     (void)from, (void)to, (void)for_good;
@@ -45,22 +40,23 @@ struct Switch {
 }
 
 [[gnu::always_inline]] inline void jump(Context& from, Context& to, bool for_good) {
-    Switch change{&from, &to};
+    from.to = &to;
     before_switch(from, to, for_good);
-    const auto arrived = context::jump_fcontext(to.jump, &change);
-    Switch& last = *static_cast<Switch*>(arrived.data);  // on the stack that was left
-    last.from->jump = arrived.fctx;
-    after_switch(from, *last.from);
+    const auto arrived = context::jump_fcontext(to.jump, &from);
+    Context& left = *static_cast<Context*>(arrived.data);
+    left.jump = arrived.fctx;
+    after_switch(from, left);
 }
 
 }  // namespace
 
 struct Entry {
     static void begin(context::transfer_t arrived) {
-        Switch& last = *static_cast<Switch*>(arrived.data);
-        last.from->jump = arrived.fctx;
-        after_switch(*last.to, *last.from);
-        CoroHost::coroutine_main(last.to->owner);
+        Context& left = *static_cast<Context*>(arrived.data);
+        Context& self = *left.to;
+        left.jump = arrived.fctx;
+        after_switch(self, left);
+        CoroHost::coroutine_main(self.owner);
     }
 };
 

@@ -25,6 +25,7 @@ struct Coroutine;
 struct Context {
     Coroutine* owner = nullptr;
     void* jump = nullptr;
+    Context* to = nullptr;  // the one it was left for; tells a new one which one it is
     void* tsan_fiber = nullptr;
     void* fake_stack = nullptr;  // of the address sanitizer, while suspended
     const void* bottom = nullptr;
