@@ -7,7 +7,7 @@
 
 namespace {
 
-constexpr unsigned waits = 10000;
+constexpr unsigned waits = mctest::sanitized ? 2000 : 10000;
 
 void measure(const starvation::Scenario& scenario) {
     const starvation::Waits measured = scenario.measure(waits);
