@@ -30,7 +30,8 @@ bool is_in_use(const mc_task& task) noexcept { return task.in_section() || !task
 void end_adopted(mc_task& task) noexcept {
     {
         HookScope scope(this_thread().task);  // for the destroy hook
-        if (task.result.load(std::memory_order_acquire) == MC_EAGAIN) end_task(task, MC_OK);
+        if (task.result.load(std::memory_order_acquire) == MC_EAGAIN)
+            end_task(task, task.wakeup.marks() & wait::LOST ? MC_EFORK : MC_OK);
     }
     mc_task_unref(&task);
 }
@@ -136,8 +137,9 @@ mc_status detach_hosted(mc_task& resident) noexcept {
         --bound.attached;
         return MC_OK;
     }
-    if (Worker& here = *this_thread().worker; &here != &home) {
-        if (!home.hosted.at_home) return MC_EBUSY;
+    Worker& here = *this_thread().worker;
+    if (&here == &home ? home.hosted.due_below : !home.hosted.at_home) return MC_EBUSY;
+    if (&here != &home) {
         Fiber native;
         native.adopt_thread();
         home.hosted.native = &native;
@@ -145,6 +147,13 @@ mc_status detach_hosted(mc_task& resident) noexcept {
         Fiber::switch_to(native, *here.hosted.base);  // goes on in home_main's place
         native.forget_thread();
     }
+    end_hosted_attachment(rt);
+    return MC_OK;
+}
+
+void end_hosted_attachment(mc_runtime& rt) noexcept {
+    Worker& home = *rt.host_thread;
+    mc_task& bound = *home.hosted.resident;
     end_orphans(rt);
     rt.lender = nullptr;
     rt.host_thread = nullptr;
@@ -152,7 +161,6 @@ mc_status detach_hosted(mc_task& resident) noexcept {
     stack_release(bound.stack);
     end_attachment(bound);
     rt.host_attached.store(false, std::memory_order_seq_cst);  // only now: the runtime is paused
-    return MC_OK;
 }
 
 }  // namespace mc

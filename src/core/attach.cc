@@ -27,8 +27,14 @@ void thread_ends(void*) {
         report(&task->rt, MC_EPERM, section ? task->site : nullptr, task->name,
                "a thread ended while attached: call mc_detach before it returns");
         if (section && !task->holds_baton() && !task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
-        task->set_gate(0);
-        end_attachment(*task);
+        task->set_gate(task->gate_now() & (gate::kAdopted | gate::kResident));
+        if (!task->rt.own_scheduler()) {
+            end_attachment(*task);
+            continue;
+        }
+        forget_options(*task);  // of the coroutine that was in the section
+        this_thread().task = task->worker->hosted.resident;
+        end_hosted_attachment(task->rt);
     }
 }
 

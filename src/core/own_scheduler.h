@@ -40,7 +40,8 @@ bool carry_on(Worker& worker, mc_task* self) noexcept;
 mc_status attach_hosted(mc_runtime& rt, const mc_task_options& options, std::uint64_t timeout,
                         mc_task** out) noexcept;
 mc_status detach_hosted(mc_task& resident) noexcept;
-void home_main(void* worker);  // its base, for when its own stack runs elsewhere
+void end_hosted_attachment(mc_runtime& rt) noexcept;  // by that thread, on its own stack, with the baton
+void home_main(void* worker);                         // its base, for when its own stack runs elsewhere
 
 // ---- the life of adopted tasks (adopt.cc) ----
 bool prepare_hosted(mc_runtime& rt) noexcept;  // a new runtime; false: no memory
