@@ -101,7 +101,7 @@ void lose_task(mc_task& task) noexcept {
 void forget_unblock(mc_task& task) noexcept {
     std::uint32_t running = unblock::RUNNING;
     if (task.section.unblock_state.compare_exchange_strong(running, unblock::DONE, std::memory_order_seq_cst))
-        mc_task_unref(&task);  // finish_unblock's; the task is alive and has its own
+        if (!task.adopted) mc_task_unref(&task);  // finish_unblock's; the task is alive and has its own
 }
 
 // Its C stack, or its work, is on a thread that was left behind; or it is a job whose `done` has not been
@@ -220,9 +220,22 @@ void inherit(mc_runtime& rt) noexcept {
     if (rt.fork.baton == Fork::Baton::borrowed) rt.baton.settle(fresh_word(rt));
 }
 
+// A coroutine in a section of a thread that was left behind: it is never due, and its end is the host's to
+// make.
+void lose_adopted(mc_task& task) noexcept {
+    forget_unblock(task);
+    forget_options(task);
+    task.wakeup.mark(wait::LOST, 0, wait::CANCELLED);
+    task.entered.clear();
+    task.set_gate(gate::kAdopted);
+    task.state.store(MC_TASK_ENDED, std::memory_order_relaxed);
+}
+
 // A host that schedules has coroutines in the sections of threads that were left behind, which nobody can end
 // for it. It goes on with the others, on this thread only.
 void inherit_hosted(mc_runtime& rt) noexcept {
+    for (mc_task* task = rt.tasks; task; task = task->next_task)
+        if (task->adopted && task->in_section() && !is_ours(*task->worker)) lose_adopted(*task);
     rt.can_lend.store(false, std::memory_order_seq_cst);
     rt.lends.store(false, std::memory_order_seq_cst);
     rt.baton.after_fork_in_child([](const SeatT& seat) { return gone(&seat); }, drop_waiter);

@@ -222,7 +222,10 @@ void mc_task_unref(mc_task* task) {
 mc_status mc_task_result(mc_task* task) {
     if (!task) return MC_EINVAL;
     const mc_status result = task->result.load(std::memory_order_acquire);
-    return result == MC_EAGAIN && lost(task->rt) ? MC_EFORK : result;
+    if (result != MC_EAGAIN) return result;
+    // A coroutine that a fork left behind: it ends when the host has dropped it.
+    const bool left_behind = task->adopted && (task->wakeup.marks() & wait::LOST);
+    return left_behind || lost(task->rt) ? MC_EFORK : MC_EAGAIN;
 }
 
 void* mc_task_data(mc_task* task) { return task ? task->data.load(std::memory_order_acquire) : nullptr; }

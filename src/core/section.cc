@@ -229,20 +229,23 @@ void take_back(mc_task& task) noexcept {
 
 bool begin_unblock(mc_task& task) noexcept {
     std::uint32_t armed = unblock::ARMED;
-    mc_task_ref(&task);  // first, as a forked child drops one where it finds RUNNING
+    // First, as a forked child drops one where it finds RUNNING. Not of an adopted task, whose end a
+    // reference would put off until after this thread's next step: its acquire waits for DONE.
+    if (!task.adopted) mc_task_ref(&task);
     // seq_cst: see arm_options; it also sees the function that arming published.
     if (task.section.unblock_state.compare_exchange_strong(armed, unblock::RUNNING,
                                                            std::memory_order_seq_cst))
         return true;
-    mc_task_unref(&task);
+    if (!task.adopted) mc_task_unref(&task);
     return false;
 }
 
 void finish_unblock(mc_task& task) noexcept {
+    const bool referred = !task.adopted;
     call_hook("unblock", task.section.unblock, task.section.unblock_arg);
     task.section.unblock_state.store(unblock::DONE, std::memory_order_release);
-    futex_wake_one(task.section.unblock_state);
-    mc_task_unref(&task);
+    futex_wake_one(task.section.unblock_state);  // of an adopted task that is gone: nobody waits there
+    if (referred) mc_task_unref(&task);
 }
 
 void section_release(mc_site* site) noexcept {

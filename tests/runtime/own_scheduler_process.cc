@@ -75,7 +75,49 @@ void fork_in_a_section() {
     });
 }
 
+// One whose section had ended, but on a thread that the child lacks: its turn must not come.
+void fork_beside_a_due_section() {
+    CoroHost host;
+    Runtime runtime(host.hooks());
+    host.main(runtime, [&] {
+        Gate begun, end;
+        bool over = false;
+        Coroutine* section = host.start("section", [&] {
+            mc_release();
+            begun.open();
+            end.wait();
+            mc_acquire();
+            over = true;
+        });
+        mc_task* task = mc_task_ref(section->task);
+        mc_release();
+        begun.wait();
+        mc_acquire();
+        const int before = host.wakes;
+        end.open();
+        while (host.wakes == before) {
+        }
+        EXPECT_EQ(MC_TASK_DUE, static_cast<int>(mc_task_state(task)));
+        EXPECT_EQ(0, forked([&] {
+                      EXPECT_EQ(MC_TASK_ENDED, static_cast<int>(mc_task_state(task)));
+                      EXPECT_EQ(MC_EFORK, mc_task_result(task));
+                      host.cede();
+                      EXPECT_FALSE(over);
+                      mc_release();
+                      mc_acquire();
+                  }));
+        EXPECT_EQ(MC_EAGAIN, mc_task_result(task));
+        mc_task_unref(task);
+        host.join_all();
+        EXPECT_TRUE(over);
+    });
+}
+
 TEST(OwnSchedulerForkDeathTest, TheChildOfTheHolderGoesOnAlone) { EXPECT_CHILD(fork_beside_a_section); }
 TEST(OwnSchedulerForkDeathTest, BesideTheHolderTheRuntimeIsLost) { EXPECT_CHILD(fork_in_a_section); }
+
+TEST(OwnSchedulerForkDeathTest, OneThatIsDueElsewhereIsLeftBehind) {
+    EXPECT_CHILD(fork_beside_a_due_section);
+}
 
 }  // namespace
