@@ -191,6 +191,9 @@ public:
 
     // A release, where carriers have work that is in no line.
     void lend_with_work(SeatT& me) noexcept;
+    // acquire, by a thread whose seat waits already: it may be given the baton by name, with its node left
+    // behind.
+    void acquire_waiting(SeatT& me, NodeT& node) noexcept;
     // By the holder, to a thread that waits. False: it does not.
     bool hand_to(SeatT& me, SeatT& to) noexcept;
     // By the holder: the baton is the lender's again, as if nobody had taken it; or a waiting thread's, if
@@ -297,6 +300,7 @@ private:
     NodeT* live_head() noexcept;
     template <class Posted>
     bool wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted, bool own_node) noexcept;
+    void push_own(NodeT& node) noexcept;
     bool stop_waiting(SeatT& me) noexcept;
     // Somebody sees to it that a ready task waits no longer than its slice.
     bool watched() const noexcept { return times_.attention && times_.slice != kForever; }

@@ -10,11 +10,21 @@ namespace mc {
 
 template <class Sys>
 void Baton<Sys>::lend_with_work(SeatT& me) noexcept {
-    if (!line_.empty()) return lend_slow(me);
-    const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
-    word_.store(lent, std::memory_order_seq_cst);  // L2
-    if (hint_.load(std::memory_order_relaxed) != 0) retake_lend(me, lent);
+    if (!line_.empty()) {
+        lend_slow(me);
+    } else {
+        const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
+        word_.store(lent, std::memory_order_seq_cst);  // L2
+        if (hint_.load(std::memory_order_relaxed) != 0) retake_lend(me, lent);
+    }
     rouse();
+}
+
+template <class Sys>
+void Baton<Sys>::acquire_waiting(SeatT& me, NodeT& node) noexcept {
+    push_own(node);
+    wait_in_line(
+        me, node, kForever, [] { return true; }, true);
 }
 
 template <class Sys>

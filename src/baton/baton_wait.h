@@ -17,11 +17,16 @@ bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
     if (try_take(me)) return true;
     if (until == 0) return false;
     me.state.store(seat::SPIN, std::memory_order_relaxed);  // the push publishes
+    push_own(node);
+    return wait_in_line(
+        me, node, until, [] { return true; }, true);
+}
+
+template <class Sys>
+void Baton<Sys>::push_own(NodeT& node) noexcept {
     node.since = Sys::now();
     inbox_.push(&node);
     hint_.fetch_or(kInbox, std::memory_order_seq_cst);
-    return wait_in_line(
-        me, node, until, [] { return true; }, true);
 }
 
 // The poller's role may have been this thread's.

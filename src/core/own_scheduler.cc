@@ -8,8 +8,9 @@
 namespace mc {
 namespace {
 
-// ns a section that has ended leaves the baton to carriers while other coroutines are ready. Its own thread
-// runs those with their sections inline (H3), so it helps itself only where carriers do not come.
+// ns a section that has ended leaves the baton to carriers while other coroutines are ready, if the host does
+// not schedule those that are due first. Its own thread would run the others with their sections inline (H3),
+// so it helps itself only where carriers do not come.
 constexpr std::uint64_t kPatience = 1'000'000;
 
 bool host_is_ready(mc_runtime& rt) noexcept { return call_hook("ready", rt.host.ready, rt.host.self) != 0; }
@@ -47,6 +48,11 @@ void drop_deputy(Worker& worker) noexcept {
     mc_task_unref(dead);
 }
 
+// The host's code may go on for long without a release, and its switches are its own.
+void see_to_poller(mc_runtime& rt) noexcept {
+    if (rt.baton.asked_for_poller()) rt.baton.rouse_for_poll();
+}
+
 // Returns when a deputy has ended on this thread, or somebody wants another one to go on. False: no memory.
 bool send_deputy(Worker& worker) noexcept {
     mc_runtime& rt = *worker.rt;
@@ -54,6 +60,7 @@ bool send_deputy(Worker& worker) noexcept {
     if (!stack_allocate(rt.stack_size, lender.stack)) return false;
     lender.fiber.prepare(lender.stack, deputy_main, mc_task_ref(&lender));
     take_over(worker, nullptr);  // not for the lender: that one is busy in its section
+    see_to_poller(rt);
     end_orphans(rt);
     mc_task* const before = this_thread().task;
     this_thread().task = worker.hosted.resident;
@@ -112,17 +119,28 @@ void put_back(Worker& worker, mc_task* self) noexcept {
     if (!worker.rt->baton.lend_back_refused(worker.seat, to.seat, lender)) hand_over(worker, to);
 }
 
-// Waits until this thread holds: for its own section, or to go on from another's.
-void await_baton(mc_task& task, std::uint64_t patience) noexcept {
+// By a section's thread, whose node has been posted: waits until it holds, for its own section or to go on
+// from another's. A node without a seat is the carriers' to serve, as long as they come in time.
+void await_turn(mc_task& task) noexcept {
     mc_runtime& rt = task.rt;
     SeatT& seat = task.worker->seat;
-    bool alone = patience == 0;
+    bool alone = task.seat != nullptr;
+    const std::uint64_t patience = alone ? kForever : now_ns() + kPatience;
     const auto may_take = [&] {
         const word::Word w = rt.baton.peek();
         return alone || (word::state(w) == word::LENT && word::seat(w) == seat.id);
     };
     while (!rt.baton.await(seat, task, alone ? kForever : patience, may_take)) alone = true;
+}
+
+// After any wait for the baton, which the holder may have given by name, with the node still in the line.
+void begin_turn(mc_task& task) noexcept {
+    mc_runtime& rt = task.rt;
     rt.baton.take_off(task);
+    if (!rt.closed.load(std::memory_order_seq_cst)) return;
+    // Shut down while it waited: it passes the baton on and goes.
+    rt.baton.give_up(task.worker->seat, nullptr);
+    end_straggler(task);
 }
 
 }  // namespace
@@ -145,7 +163,11 @@ void open_hosted(mc_task& task, mc_site* site) noexcept {
     if (rt.orphans.load(std::memory_order_relaxed)) end_orphans(rt);
     task.worker = this_thread().worker;
     this_thread().task = &task;
-    const bool lends = !task.worker->hosted.due_below && lends_now(task);
+    bool lends = lends_now(task);
+    if (lends && task.worker->hosted.due_below) {
+        lends = false;
+        rt.due_first.store(false, std::memory_order_relaxed);  // what take_back_hosted guesses by
+    }
     if (!lends) add(rt.sections_inline, 1);
     task.set_gate((task.gate_now() + 1) | (lends ? 0 : gate::kInline));
     if (lends) lend(task);
@@ -155,7 +177,9 @@ void reopen_hosted(mc_task& task, bool is_inline) noexcept {
     task.worker = this_thread().worker;  // the callback may have moved
     this_thread().task = &task;
     if (is_inline) return;
-    if (task.worker->hosted.due_below || (task.gate_now() & gate::kAtomic))
+    // Not after a shutdown in the callback: somebody who was given up could take it.
+    if (task.worker->hosted.due_below || (task.gate_now() & gate::kAtomic) ||
+        !task.rt.can_lend.load(std::memory_order_relaxed))  // set by this thread, or a setting
         task.set_gate(task.gate_now() | gate::kInline);
     else
         lend(task);
@@ -194,19 +218,23 @@ void take_back_hosted(mc_task& task) noexcept {
     if (lost(rt)) end_lost_section(task);
     if (rt.closed.load(std::memory_order_seq_cst)) end_straggler(task);
     const std::uint64_t start = now_ns();
-    const bool others = host_is_ready(rt);  // before `wake`, which may add this one
-    task.seat = nullptr;                    // H4
+    // Relaxed: a guess. The host is asked before `wake`, which may add this one.
+    const bool by_carriers = !rt.due_first.load(std::memory_order_relaxed) && host_is_ready(rt);
+    task.seat = by_carriers ? nullptr : &worker.seat;  // H4
     task.returning = true;
     worker.seat.state.store(seat::SPIN, std::memory_order_relaxed);  // published by the next line
     task.state.store(MC_TASK_DUE, std::memory_order_release);        // pairs with is_due
     call_hook("wake", rt.host.wake, rt.host.self);
-    // Nobody else has anything to do: a carrier would have to be woken for nothing.
-    if (!others && rt.baton.try_take(worker.seat)) {
-        worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
-    } else {
+    if (by_carriers) {
         task.since = start;
         rt.baton.post(&task);
-        await_baton(task, others ? start + kPatience : 0);
+        await_turn(task);
+        begin_turn(task);
+    } else if (rt.baton.try_take(worker.seat)) {
+        worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
+    } else {
+        rt.baton.acquire_waiting(worker.seat, task);
+        begin_turn(task);
     }
     while (rt.lender != &task) {
         Fiber here;
@@ -219,14 +247,17 @@ void take_back_hosted(mc_task& task) noexcept {
         worker.hosted.due_below = outer.due_below;
         here.forget_thread();
         if (own_turn) break;
-        await_baton(task, now_ns() + kPatience);
+        await_turn(task);
+        begin_turn(task);
     }
     task.returning = false;
+    task.seat = nullptr;
     task.state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
     const std::uint64_t waited = now_ns() - start;
     if (waited > rt.longest_wait.load(std::memory_order_relaxed))
         rt.longest_wait.store(waited, std::memory_order_relaxed);  // single writer: the holder
     take_over(worker, &task);
+    see_to_poller(rt);
 }
 
 void home_main(void* argument) {

@@ -16,7 +16,8 @@
 //     So there is one per task, and its stack can live in the task.
 // H3  A section ends on its own thread. One on top of which a section of that thread waits is inline: the
 //     thread could not serve both.
-// H4  The line holds the tasks that are due, without a seat: any carrier can serve them, by calling `run`.
+// H4  The line holds the tasks that are due. Whoever gets the baton for one goes on from the lender until the
+//     host comes to one that is due, whose thread is given the baton by name.
 //
 // docs/design/own-scheduler.md has the sequence, and what was rejected.
 // SPDX-License-Identifier: BSL-1.0

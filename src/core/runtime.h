@@ -103,6 +103,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<std::uint32_t> drivers{0};
     std::atomic<bool> host_attached{false};  // own scheduler: a thread is, or is about to be
     std::atomic<mc_task*> orphans{nullptr};  // likewise: adopted tasks that are to end
+    std::atomic<bool> due_first{true};       // likewise: the host has not been seen to run others before
     std::atomic<std::uint64_t> unbound{0};   // unbound tasks and jobs alive, stragglers not counted
     std::atomic<std::uint64_t> attached{0};  // bound tasks alive, stragglers not counted
     std::atomic<std::uint64_t> spawned{0}, named{0};

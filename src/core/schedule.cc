@@ -299,8 +299,8 @@ mc_status mc_checkpoint(void) {
     if (rt.attention_sent.load(std::memory_order_relaxed))
         rt.attention_sent.store(false, std::memory_order_relaxed);
     const bool may_switch = !(task->gate_now() & gate::kCannotSuspend);
+    if ((may_switch || rt.own_scheduler()) && rt.baton.asked_for_poller()) poll_reactor(rt);
     if (may_switch) {
-        if (rt.baton.asked_for_poller()) poll_reactor(rt);
         if (rt.baton.due() || must_go_home(rt)) yield_to_others(*task);
     }
     leave_if_abandoned(*task);

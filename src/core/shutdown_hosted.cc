@@ -2,6 +2,7 @@
 // and those that go on in a section are given up. The coroutines themselves are the host's to end.
 // SPDX-License-Identifier: BSL-1.0
 #include <chrono>
+#include <utility>
 
 #include "core/own_scheduler.h"
 #include "core/section.h"
@@ -41,7 +42,7 @@ unsigned shut_hosted(mc_runtime& rt, std::uint64_t deadline) noexcept {
     rt.lends.store(false, std::memory_order_seq_cst);
     rt.closed.store(true, std::memory_order_seq_cst);
     rt.baton.drain();
-    while (rt.baton.front_task()) rt.baton.pop_front();
+    while (rt.baton.length() > 0) rt.baton.pop_front();
     end_orphans(rt);
     unsigned stragglers = 0;
     for (;;) {
@@ -57,7 +58,11 @@ unsigned shut_hosted(mc_runtime& rt, std::uint64_t deadline) noexcept {
             give_up_straggler(*task);
         } else {
             HookScope scope(this_thread().task);  // for the destroy hook
+            // C code that is amid a callback, maybe the one that shuts down, has yet to close its section.
+            std::vector<Entered> entered = std::move(task->entered);
             end_task(*task, MC_ECANCELED);
+            task->entered = std::move(entered);
+            if (!task->entered.empty()) task->set_gate(gate::kAdopted);
         }
     }
     rt.baton.rouse_all();
