@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "core/own_scheduler.h"
 
+#include "core/hosted_pair.h"
 #include "core/section.h"
 #include "platform/platform.h"
 
@@ -12,8 +13,6 @@ namespace {
 // not schedule those that are due first. Its own thread would run the others with their sections inline (H3),
 // so it helps itself only where carriers do not come.
 constexpr std::uint64_t kPatience = 1'000'000;
-
-bool host_is_ready(mc_runtime& rt) noexcept { return call_hook("ready", rt.host.ready, rt.host.self) != 0; }
 
 void lend(mc_task& task) noexcept {
     mc_runtime& rt = task.rt;
@@ -185,12 +184,7 @@ void reopen_hosted(mc_task& task, bool is_inline) noexcept {
         lend(task);
 }
 
-void close_hosted(mc_task& task) noexcept {
-    mc_runtime& rt = task.rt;
-    this_thread().task = task.worker->hosted.resident;
-    // Relaxed: set with the baton.
-    if (!rt.shutting.load(std::memory_order_relaxed)) [[likely]]
-        return;
+void tell_who_shuts_down(mc_runtime& rt) noexcept {
     std::lock_guard lock(rt.mutex);
     rt.place_free.notify_all();  // wait_for_sections
 }

@@ -31,7 +31,7 @@ namespace mc {
 void open_hosted(mc_task& task, mc_site* site) noexcept;     // with the baton: the outermost release
 void reopen_hosted(mc_task& task, bool is_inline) noexcept;  // with the baton: mc_leave; its gate is set
 void take_back_hosted(mc_task& task) noexcept;               // the acquire, if the baton was taken
-void close_hosted(mc_task& task) noexcept;                   // the thread runs the host's code again
+void tell_who_shuts_down(mc_runtime& rt) noexcept;           // a section has ended
 
 // By a thread at its base, with the baton that it took from `rt.lender`: the host goes on from there. True:
 // the section of `self` is next, which waits at this base. False: the baton has been given away.

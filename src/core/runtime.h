@@ -325,7 +325,8 @@ private:
 
 // Calls a function of the host's. `noexcept` alone would end the process as well, but not say where.
 template <class Function, class... Arguments>
-auto call_hook(const char* name, Function* function, Arguments... arguments) noexcept {
+[[gnu::always_inline]] inline auto call_hook(const char* name, Function* function,
+                                             Arguments... arguments) noexcept {
     try {
         return function(arguments...);
     } catch (...) {

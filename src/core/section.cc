@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "core/dispatch.h"
+#include "core/hosted_pair.h"
 #include "core/own_scheduler.h"
 #include "core/ship.h"
 #include "core/suspend.h"
@@ -175,6 +176,23 @@ void close_options(mc_task& task) noexcept {
     return status;
 }
 
+// With a host that schedules, most pairs are as simple as others, but that it is asked who runs.
+[[gnu::noinline]] void release_special(mc_task* task, mc_site* site) noexcept {
+    if (task->gate_now() == gate::kResident && release_hosted(*task, site)) [[likely]]
+        return;
+    release_slow(task, site);
+}
+
+[[gnu::noinline]] void acquire_special(mc_task* task, mc_site* site) noexcept {
+    if (task->gate_now() != (gate::kAdopted | 1) || task->section.level != 0 ||
+        !task->rt.baton.reclaim(task->worker->seat))
+        return static_cast<void>(acquire_slow(task, site));
+    task->set_gate(gate::kAdopted);
+    close_hosted(*task);
+    if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
+        tell_of_marks_slow(task);
+}
+
 }  // namespace
 
 bool lends_now(const mc_task& task) noexcept {
@@ -253,7 +271,7 @@ void section_release(mc_site* site) noexcept {
     if (!task) return;
     mc_runtime& rt = task->rt;
     if (task->gate_now() != 0) [[unlikely]]
-        return release_slow(task, site);
+        return release_special(task, site);
     // Relaxed: a setting, no data depends on it.
     if (rt.lends.load(std::memory_order_relaxed)) [[likely]] {
         task->site = site;
@@ -280,7 +298,7 @@ void section_acquire(mc_site* site) noexcept {
         if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
             tell_of_marks_slow(task);
     } else {
-        acquire_slow(task, site);
+        acquire_special(task, site);
     }
 }
 
