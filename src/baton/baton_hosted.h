@@ -10,14 +10,13 @@ namespace mc {
 
 template <class Sys>
 void Baton<Sys>::lend_with_work(SeatT& me) noexcept {
-    if (!line_.empty()) {
-        lend_slow(me);
-    } else {
-        const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
-        word_.store(lent, std::memory_order_seq_cst);  // L2
-        if (hint_.load(std::memory_order_relaxed) != 0) retake_lend(me, lent);
-    }
-    rouse();
+    // Whoever waits there takes the baton, and is the next to release it.
+    if (!line_.empty()) return lend_slow(me);
+    const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
+    word_.store(lent, std::memory_order_seq_cst);  // L2
+    const std::uint32_t hint = hint_.load(std::memory_order_relaxed);
+    if (hint != 0) retake_lend(me, lent);
+    if (!(hint & kInbox)) rouse();  // as above
 }
 
 template <class Sys>
