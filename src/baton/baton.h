@@ -326,6 +326,7 @@ private:
     std::uint64_t turns_ = 0;          // holder only
     Atomic<std::uint64_t> turn_{0};    // turns_, for the watcher; single writer
     Atomic<word::Word> refused_{0};    // the lend that may not be taken (the host said no)
+    Atomic<word::Word> idle_lend_{0};  // in which the host has just found nothing to run
     Atomic<SeatT*> standby_{nullptr};  // the carrier that is next to run ready tasks
     Scouts<Sys> scouts_;
     Atomic<SeatT*> granting_{nullptr};  // the standby that the holder is about to grant; by the holder

@@ -44,7 +44,8 @@ bool Baton<Sys>::lend_back(SeatT& me, SeatT& lender) noexcept {
         }
         const word::Word lent =
             word::with(word_.load(std::memory_order_relaxed), word::HELD, lender.id) + word::kLend;
-        word_.store(lent, std::memory_order_seq_cst);  // L3, with LENT in the place of FREE
+        idle_lend_.store(lent, std::memory_order_relaxed);  // published by the next line
+        word_.store(lent, std::memory_order_seq_cst);       // L3, with LENT in the place of FREE
         if (!(hint_.load(std::memory_order_seq_cst) & kInbox) || !retake(me, lent)) return true;
     }
 }

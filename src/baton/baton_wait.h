@@ -132,7 +132,9 @@ void Baton<Sys>::room_for_carrier() noexcept {
 
 template <class Sys>
 bool Baton<Sys>::has_work() noexcept {
-    return line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox) ||
+    if (line_.ready_tasks() > 0 || (hint_.load(std::memory_order_seq_cst) & kInbox)) return true;
+    // Relaxed: whoever sees the word of that lend sees it marked.
+    return word_.load(std::memory_order_seq_cst) != idle_lend_.load(std::memory_order_relaxed) &&
            client_.has_other_work();
 }
 

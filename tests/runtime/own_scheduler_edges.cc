@@ -141,17 +141,39 @@ TEST(OwnSchedulerEdges, AThreadThatEndsAttachedIsReportedAndAnotherMayAttach) {
 
 struct OneCoroutine {
     mc_task* task = nullptr;
+    int says_ready = 0;
+    std::atomic<int> runs{0};
+    Gate ran;
     mc_host hooks() {
         mc_host host = MC_HOST_INIT;
         host.flags = MC_HOST_OWN_SCHEDULER;
         host.self = this;
         host.current = [](void* self) { return static_cast<OneCoroutine*>(self)->task; };
-        host.ready = [](void*) { return 0; };
-        host.run = [](void*, mc_task*) {};
+        host.ready = [](void* self) { return static_cast<OneCoroutine*>(self)->says_ready; };
+        host.run = [](void* self, mc_task*) {
+            ++static_cast<OneCoroutine*>(self)->runs;
+            static_cast<OneCoroutine*>(self)->ran.open();
+        };
         host.wake = [](void*) {};
         return host;
     }
 };
+
+// `run` had nothing to do: until the next lend nothing changes, whatever `ready` says.
+TEST(OwnSchedulerEdges, AHostThatIsMistakenAboutItsWorkIsAskedOnce) {
+    OneCoroutine host;
+    host.says_ready = 1;
+    Runtime runtime(host.hooks());
+    EXPECT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
+    EXPECT_EQ(MC_OK, mc_task_adopt(runtime, nullptr, &host.task));
+    mc_release();
+    host.ran.wait();
+    mctest::spin(20 * ms);
+    EXPECT_EQ(1, host.runs);
+    mc_acquire();
+    mc_task_unref(host.task);
+    EXPECT_EQ(MC_OK, mc_detach());
+}
 
 TEST(OwnSchedulerEdges, ItMayEndInASectionOfACoroutine) {
     OneCoroutine host;
