@@ -28,13 +28,13 @@ void thread_ends(void*) {
                "a thread ended while attached: call mc_detach before it returns");
         if (section && !task->holds_baton() && !task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
         task->set_gate(task->gate_now() & (gate::kAdopted | gate::kResident));
-        if (!task->rt.own_scheduler()) {
-            end_attachment(*task);
+        if (task->rt.own_scheduler()) {
+            forget_options(*task);  // of the coroutine that was in the section
+            this_thread().task = task->worker->hosted.resident;
+            end_hosted_attachment(task->rt);
             continue;
         }
-        forget_options(*task);  // of the coroutine that was in the section
-        this_thread().task = task->worker->hosted.resident;
-        end_hosted_attachment(task->rt);
+        end_attachment(*task);
     }
 }
 

@@ -125,7 +125,7 @@ TEST(OwnSchedulerEdges, ADeadlineIsMetBesideACoroutineThatComputes) {
 
 // The library hears nothing of a switch. So another thread polls from when this one begins.
 TEST(OwnSchedulerEdges, ADeadlineIsMetBesideACoroutineThatCedes) {
-    for (int i = 0; i < 5; ++i) meet_deadline(4, [](CoroHost& host) { host.cede(); });
+    for (int i = 0; i < 15; ++i) meet_deadline(4, [](CoroHost& host) { host.cede(); });
 }
 
 TEST(OwnSchedulerEdges, AThreadThatEndsAttachedIsReportedAndAnotherMayAttach) {
