@@ -230,6 +230,13 @@ void CoroHost::join_all() {
 }
 
 void CoroHost::main(Runtime& runtime, const std::function<void()>& body) {
+    main_for_now(runtime, [&] {
+        body();
+        join_all();
+    });
+}
+
+void CoroHost::main_for_now(Runtime& runtime, const std::function<void()>& body) {
     const int thread = thread_id();
     runtime_ = &runtime;
     ASSERT_EQ(MC_OK, mc_attach(runtime, nullptr, MC_FOREVER, nullptr));
@@ -237,7 +244,6 @@ void CoroHost::main(Runtime& runtime, const std::function<void()>& body) {
     adopt(main_);
     current_ = &main_;
     body();
-    join_all();
     current_ = nullptr;
     mc_task_unref(std::exchange(main_.task, nullptr));
     EXPECT_EQ(MC_OK, mc_detach());

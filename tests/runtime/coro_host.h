@@ -54,6 +54,8 @@ public:
     mc_host hooks();
     // Attaches this thread, calls `body` in the main coroutine, waits for the others, detaches.
     void main(Runtime& runtime, const std::function<void()>& body);
+    // The same, but those that are in sections are left to the next thread that attaches.
+    void main_for_now(Runtime& runtime, const std::function<void()>& body);
 
     // By a coroutine, with the baton.
     Coroutine* start(std::string name, std::function<void()> body);  // queued

@@ -128,6 +128,41 @@ TEST(OwnSchedulerEdges, ADeadlineIsMetBesideACoroutineThatCedes) {
     for (int i = 0; i < 15; ++i) meet_deadline(4, [](CoroHost& host) { host.cede(); });
 }
 
+// Its section outlasts the thread that was attached when it began, and ends while none is.
+TEST(OwnSchedulerEdges, ACoroutineInASectionIsLeftToTheNextThreadThatAttaches) {
+    for (const bool due_first : {true, false}) {
+        CoroHost host;
+        Runtime runtime(host.hooks());
+        host.due_first = due_first;
+        Gate end;
+        bool over = false;
+        std::thread([&] {
+            host.main_for_now(runtime, [&] {
+                Gate begun;
+                host.start("section", [&] {
+                    mc_release();
+                    begun.open();
+                    end.wait();
+                    mc_acquire();
+                    mc_release();
+                    mc_acquire();
+                    over = true;
+                });
+                mc_release();
+                begun.wait();
+                mc_acquire();
+            });
+        }).join();
+        const int wakes = host.wakes;
+        end.open();
+        while (host.wakes == wakes) {
+        }
+        EXPECT_FALSE(over);
+        std::thread([&] { host.main(runtime, [] {}); }).join();
+        EXPECT_TRUE(over);
+    }
+}
+
 TEST(OwnSchedulerEdges, AThreadThatEndsAttachedIsReportedAndAnotherMayAttach) {
     CoroHost host;
     Runtime runtime(host.hooks());
