@@ -1,6 +1,7 @@
 // A host with coroutines of its own, where two things meet: who waits on whose stack, who polls, what ends.
 // SPDX-License-Identifier: BSL-1.0
 #include <thread>
+#include <utility>
 
 #include "coro_host.h"
 
@@ -206,7 +207,7 @@ TEST(OwnSchedulerEdges, AHostThatIsMistakenAboutItsWorkIsAskedOnce) {
     mctest::spin(20 * ms);
     EXPECT_EQ(1, host.runs);
     mc_acquire();
-    mc_task_unref(host.task);
+    mc_task_unref(std::exchange(host.task, nullptr));
     EXPECT_EQ(MC_OK, mc_detach());
 }
 
