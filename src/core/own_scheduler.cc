@@ -223,13 +223,12 @@ void take_back_hosted(mc_task& task) noexcept {
         task.since = start;
         rt.baton.post(&task);
         await_turn(task);
-        begin_turn(task);
     } else if (rt.baton.try_take(worker.seat)) {
         worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition
     } else {
         rt.baton.acquire_waiting(worker.seat, task);
-        begin_turn(task);
     }
+    begin_turn(task);
     while (rt.lender != &task) {
         Fiber here;
         here.adopt_thread();
