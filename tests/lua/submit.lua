@@ -1,4 +1,5 @@
--- mc.submit: functions of C modules, run without a task. SPDX-License-Identifier: BSL-1.0
+-- mc.submit: functions of C modules, run without a task.
+-- SPDX-License-Identifier: BSL-1.0
 local mc, t, native = require "multicore", require "check", require "native"
 
 local function collected(n)
@@ -129,25 +130,6 @@ t.test("mc.threads is refused meanwhile", function()
     job:join()
     mc.threads {max = 4}
     t.eq(mc.submit(native.multiply, 2, 2):join(), 4)
-end)
-
-t.test("the state ends with jobs at work and waiting", function()
-    local text = [[
-        local mc, native = require "multicore", require "native"
-        mc.threads {max = 2}
-        local entered, gate = native.gate(), native.gate()
-        %s
-        entered:pass()
-        for i = 1, 10 do mc.submit(native.multiply, i, i) end
-        io.write "end"
-    ]]
-    local output, how, code = t.program(text:format "mc.submit(native.pass_or_unblock, entered, gate)")
-    t.eq(output, "end")
-    t.eq(how .. code, "exit0")
-    output, how, code = t.program(text:format "mc.submit(native.pass, entered, gate)")
-    t.match(output, "1 task is still in a section")
-    t.match(output, "end$")
-    t.eq(how .. code, "exit0")
 end)
 
 t.done()
