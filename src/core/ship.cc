@@ -6,6 +6,9 @@
 //
 // H1  gate::kShipped is set by the task at the release, and cleared under rt.mutex by whoever ends the
 //     section: the carrier, or the home thread where no carrier can be had.
+//
+// Rejected: to stay at home while nobody else is ready. A task that becomes ready a moment later, by a timer
+// or by what the section itself does, would wait until it ends, perhaps for ever; and so would an event loop.
 // SPDX-License-Identifier: BSL-1.0
 #include "core/ship.h"
 
@@ -83,9 +86,7 @@ bool ships_now(mc_task& task, mc_site* site) noexcept {
     if (!rt.can_ship.load(std::memory_order_relaxed) || task.bound) return false;  // a setting
     if (gate & (gate::kAtomic | gate::kHook | gate::kDisabled)) return false;
     if (!rt.enabled.load(std::memory_order_relaxed) && !(gate & gate::kEnabled)) return false;
-    if (!migratable && !module_moves(site)) return false;
-    // Nothing else is to run: then the way there and back would be for nothing.
-    return rt.baton.anybody_waits() && rt.may_lend();
+    return (migratable || module_moves(site)) && rt.may_lend();
 }
 
 void ship(mc_task& task) noexcept {
@@ -94,7 +95,7 @@ void ship(mc_task& task) noexcept {
 }
 
 void ship_again(mc_task& task) noexcept {
-    if (task.rt.baton.anybody_waits() && task.rt.may_lend())
+    if (task.rt.may_lend())
         leave_home(task);
     else
         task.set_gate((task.gate_now() | gate::kInline) & ~gate::kShipped);

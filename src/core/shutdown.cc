@@ -56,9 +56,9 @@ void let_go(mc_task* held) noexcept {
 // How long a visitor waits for the baton beyond its timeout.
 constexpr std::uint64_t kPatience = 100'000'000;
 
-// Waits, suspended, until nobody else is left or the time is over. False: after that the visitor did not get
-// the baton back, and is attached no more.
-bool wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline, bool visitor) noexcept {
+// Waits, suspended, until nobody else is left or the time is over. False, for one that gives up: after that
+// it did not get the baton back, and is attached no more.
+bool wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline, bool gives_up) noexcept {
     while (!alone(rt) && now_ns() < deadline) {
         me.seat = &me.worker->seat;
         me.returning = false;
@@ -71,16 +71,18 @@ bool wait_for_tasks(mc_runtime& rt, mc_task& me, std::uint64_t deadline, bool vi
             continue;
         }
         bool back = true;
+        if (!gives_up) start_timer(me, deadline);
         rt.shutdown_waiter.store(&me, std::memory_order_seq_cst);
         // The last one may have ended before it could see the waiter.
         if (alone(rt) && me.wakeup.claim(1u << wait::JOIN, wait::JOINED))
             me.worker->seat.state.store(seat::BUSY, std::memory_order_relaxed);
-        else if (visitor)
+        else if (gives_up)
             back = suspend_or_give_up(me, deadline, later(deadline, kPatience));
         else
             suspend(me, deadline);
         rt.shutdown_waiter.store(nullptr, std::memory_order_seq_cst);
         if (!back) return false;
+        end_wait(me, me.reactor_wait);
         me.wakeup.mark(pending, 0, wait::CANCELLED);
     }
     return true;
@@ -185,7 +187,9 @@ static mc_status end_all(mc_runtime& rt, mc_task* me, bool visitor, uint64_t tim
     }
     cancel_all(rt, me);
     mc_task_ref(me);
-    const bool holding = wait_for_tasks(rt, *me, deadline, visitor);
+    // A visitor at the home of the interpreter runs the tasks itself: nobody can keep the baton from it.
+    const bool at_home = rt.host.way != MC_WAY_LEND && comes_home(rt);
+    const bool holding = wait_for_tasks(rt, *me, deadline, visitor && !at_home);
     if (!holding) {
         unlist_task(*me);
         restore_thread(outer);

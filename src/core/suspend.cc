@@ -163,12 +163,27 @@ bool disarm(mc_task& task, wait::Reason reason) noexcept {
 // An attached thread does, but where it may have to run tasks meanwhile.
 bool keeps_time_itself(const mc_task& task) noexcept { return task.bound && task.rt.host.way == MC_WAY_LEND; }
 
+// By a task that is armed.
+mc_status start_reactor_wait(mc_task& task, std::uint64_t deadline, int fd, std::uint32_t events) noexcept {
+    TaskWait& wait = task.reactor_wait;
+    wait.claim = claim_for_reactor;
+    wait.owner = &task;
+    wait.deadline = deadline;
+    wait.fd = fd;
+    wait.events = events;
+    wait.ready = 0;
+    return start_wait(task, wait);
+}
+
 // Arms for `kind`, registers what the reactor is needed for, suspends.
 mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int fd, std::uint32_t events,
                    std::uint32_t* ready) noexcept {
     if (const std::uint32_t mark = arm(task, kind)) {
         // One that goes on suspending with a mark pending must not keep the others from their turn.
-        if (!(mark & wait::PERMIT) && (task.rt.baton.due() || must_go_home(task.rt))) yield_to_others(task);
+        if (!(mark & wait::PERMIT)) {
+            if (task.rt.baton.asked_for_poller()) poll_reactor(task.rt);
+            if (task.rt.baton.due() || must_go_home(task.rt)) yield_to_others(task);
+        }
         leave_if_abandoned(task);
         return status_of_mark(mark);
     }
@@ -176,17 +191,11 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
     if (kind == wait::JOIN && !start_joining(task) && disarm(task, wait::JOINED)) return MC_OK;
     const bool reactor = fd >= 0 || (deadline != kForever && !keeps_time_itself(task));
     if (reactor) {
-        TaskWait& wait = task.reactor_wait;
-        wait.claim = claim_for_reactor;
-        wait.owner = &task;
-        wait.deadline = keeps_time_itself(task) ? kForever : deadline;
-        wait.fd = fd;
-        wait.events = events;
-        wait.ready = 0;
-        const mc_status status = start_wait(task, wait);
+        const mc_status status =
+            start_reactor_wait(task, keeps_time_itself(task) ? kForever : deadline, fd, events);
         if (status != MC_OK && disarm(task, wait::READY)) {
             if (status != MC_EAGAIN) return status;
-            if (ready) *ready = wait.ready;
+            if (ready) *ready = task.reactor_wait.ready;
             return MC_OK;
         }
     }
@@ -199,6 +208,12 @@ mc_status wait_for(mc_task& task, wait::Kind kind, std::uint64_t deadline, int f
 }
 
 }  // namespace
+
+void start_timer(mc_task& task, std::uint64_t deadline) noexcept {
+    if (deadline == kForever || keeps_time_itself(task)) return;
+    // Without memory it is late: the thread looks at the clock when it finds nothing to run.
+    (void)start_reactor_wait(task, deadline, -1, 0);
+}
 
 void stop_waiting(mc_task& task) noexcept {
     end_wait(task, task.reactor_wait);

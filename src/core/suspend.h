@@ -24,6 +24,10 @@ mc_status register_wait(mc_task& task, TaskWait& wait) noexcept;  // the first h
 void find_poller(mc_runtime& rt) noexcept;                        // the second: without rt.mutex
 void end_wait(mc_task& task, TaskWait& wait) noexcept;
 
+// By a bound task that is armed and about to suspend, with the same deadline: it is kept though this thread
+// may have to run tasks meanwhile. Then end_wait(task, task.reactor_wait).
+void start_timer(mc_task& task, std::uint64_t deadline) noexcept;
+
 // As mc_task_join, by the current task.
 mc_status join_task(mc_task& target, std::uint64_t timeout) noexcept;
 

@@ -5,29 +5,19 @@
 #include <stdexcept>
 #include <thread>
 
-#include "testing.h"
+#include "shipping.h"
 
 namespace {
 
 using mctest::Gate;
+using mctest::release_migratable;
 using mctest::Runtime;
+using mctest::shipping;
 using mctest::thread_id;
-
-mc_host shipping() {
-    mc_host host = MC_HOST_INIT;
-    host.way = MC_WAY_SHIP;
-    return host;
-}
 
 // Compilers keep the address of errno within a function, and it is another one after a move.
 [[gnu::noinline]] int get_errno() { return errno; }
 [[gnu::noinline]] void set_errno(int value) { errno = value; }
-
-void release_migratable() {
-    mc_section_options options = MC_SECTION_OPTIONS_INIT;
-    options.flags = MC_SECTION_MIGRATABLE;
-    EXPECT_EQ(MC_OK, mc_release_with(&options));
-}
 
 TEST(Ship, TheSectionMovesAndTheInterpreterStays) {
     Runtime runtime(shipping());
@@ -60,7 +50,7 @@ TEST(Ship, TheSectionMovesAndTheInterpreterStays) {
     EXPECT_EQ(0u, runtime.stats().handoffs);
 }
 
-TEST(Ship, InlineUnlessDeclaredAndUnlessOthersAreToRun) {
+TEST(Ship, InlineUnlessDeclaredAndOnAThreadsOwnStack) {
     Runtime runtime(shipping());
     const int home = thread_id();
     runtime.spawn([&] {
@@ -68,21 +58,37 @@ TEST(Ship, InlineUnlessDeclaredAndUnlessOthersAreToRun) {
         EXPECT_EQ(home, thread_id());
         mc_acquire();
     });
-    runtime.spawn([&] {
-        release_migratable();  // nobody else is left
+    runtime.spawn([] {});
+    runtime.run();
+    EXPECT_EQ(1u, runtime.stats().sections_inline);
+    runtime.attached([&] {
+        runtime.spawn([] {});
+        release_migratable();
         EXPECT_EQ(home, thread_id());
         mc_acquire();
     });
     runtime.run();
     EXPECT_EQ(2u, runtime.stats().sections_inline);
-    runtime.attached([&] {
-        runtime.spawn([] {});
-        release_migratable();  // this thread's own stack
-        EXPECT_EQ(home, thread_id());
+}
+
+// Somebody may become ready meanwhile: here the section sees to that itself, and then waits for it.
+TEST(Ship, MovesThoughNobodyElseIsReadyYet) {
+    Runtime runtime(shipping());
+    Gate gate;
+    mc_task* other = runtime.spawn([&] {
+        EXPECT_EQ(MC_OK, mc_task_park(MC_FOREVER));
+        gate.open();
+    });
+    runtime.spawn([&] {
+        release_migratable();
+        EXPECT_EQ(MC_OK, mc_task_unpark(other));
+        gate.wait();
+        EXPECT_EQ(MC_OK, mc_enter());
+        EXPECT_EQ(MC_OK, mc_leave());
         mc_acquire();
     });
     runtime.run();
-    EXPECT_EQ(3u, runtime.stats().sections_inline);
+    EXPECT_EQ(0u, runtime.stats().sections_inline);
 }
 
 TEST(Ship, DisabledAtomicAndRefusedSectionsAreInline) {
@@ -251,6 +257,23 @@ TEST(Ship, AStragglerIsParkedAndItsStackDropped) {
     EXPECT_FALSE(went_on);
 }
 
+// They run on the thread that shuts down, and never leave it to itself: the time counts all the same.
+TEST(Ship, TasksThatDoNotEndAreDroppedWhenTheTimeIsOver) {
+    for (const int count : {1, 3}) {
+        Runtime runtime(shipping());
+        mc_task* task = nullptr;
+        runtime.attached([&] {
+            for (int i = 0; i < count; ++i)
+                task = runtime.spawn([] {
+                    for (;;) mc_task_sleep(mctest::ms);
+                });
+            EXPECT_EQ(MC_OK, mc_task_sleep(0));
+            EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, mctest::ms));
+        });
+        EXPECT_EQ(MC_ECANCELED, mc_task_result(task));
+    }
+}
+
 TEST(Ship, ManyMoves) {
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
     const mc_host host = shipping();
@@ -276,7 +299,7 @@ TEST(Ship, ManyMoves) {
         });
     runtime.run();
     EXPECT_EQ(tasks * rounds, total);
-    EXPECT_GT(moved, tasks);  // those that found nobody else ready stayed
+    EXPECT_EQ(tasks * rounds, moved);
 }
 
 }  // namespace
