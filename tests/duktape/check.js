@@ -28,3 +28,10 @@ function range(n) {
 function joinAll(tasks) {
     return tasks.map(function (task) { return task.join(); });
 }
+
+// What f(...) returns, called where its section lets others run: the main task is bound to its thread, and where
+// tasks are shipped it stays there.
+function inSection(f) {
+    var args = Array.prototype.slice.call(arguments, 1);
+    return lends ? f.apply(null, args) : multicore.spawn.apply(null, [f].concat(args)).join();
+}

@@ -7,6 +7,19 @@
 
 namespace {
 
+// The main task, which cannot be shipped, waits until the other one is in its section.
+#define PASS_INSIDE "multicore.spawn(native.pass, inside).join()"
+
+class DuktapeWay : public testing::TestWithParam<std::uint32_t> {
+protected:
+    Heap heap{GetParam()};
+};
+const auto kWays = testing::Values<std::uint32_t>(MC_WAY_LEND, MC_WAY_SHIP);
+std::string way_name(const testing::TestParamInfo<std::uint32_t>& way) {
+    return way.param == MC_WAY_LEND ? "lend" : "ship";
+}
+INSTANTIATE_TEST_SUITE_P(Way, DuktapeWay, kWays, way_name);
+
 TEST(DuktapeEmbed, OpensAndCloses) {
     Heap heap;
     EXPECT_EQ(duk_get_top(heap.js), 0);
@@ -170,8 +183,7 @@ TEST(DuktapeEmbed, NoTaskOnAThreadThatDidNotEnter) {
     EXPECT_NE(result.find("call mc_duktape_enter first"), std::string::npos) << result;
 }
 
-TEST(DuktapeEmbed, CloseEndsWhatIsLeft) {
-    Heap heap;
+TEST_P(DuktapeWay, CloseEndsWhatIsLeft) {
     heap.run(
         "var log = [], gate = native.gate(), inside = native.gate();\n"
         "function note(f) { return function () { try { f() } catch (e) { log.push(e.code); throw e }\n"
@@ -181,7 +193,7 @@ TEST(DuktapeEmbed, CloseEndsWhatIsLeft) {
         "    multicore.self().peer.join() })) }),\n"
         "  note(function () { native.passOrUnblock(gate, inside) })].map(function (f) {\n"
         "    return multicore.spawn(f) });\n"
-        "tasks[1].peer = tasks[0]; native.pass(inside)");
+        "tasks[1].peer = tasks[0]; " PASS_INSIDE);
     testing::internal::CaptureStderr();
     duk_push_c_function(heap.js, close_here, 0);
     duk_put_global_string(heap.js, "close");
@@ -201,8 +213,7 @@ TEST(DuktapeEmbed, CloseEndsWhatIsLeft) {
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
-TEST(DuktapeEmbed, CloseEndsATaskThatCatchesEverything) {
-    Heap heap;
+TEST_P(DuktapeWay, CloseEndsATaskThatCatchesEverything) {
     heap.run(
         "var swallowed = 0, ended = 0;\n"
         "function stubborn() { for (;;) try { multicore.sleep(Infinity) } catch (e) { swallowed++ } }\n"
@@ -223,8 +234,7 @@ duk_ret_t remember(duk_context*) {
     return 0;
 }
 
-struct DuktapeCancel : testing::Test {
-    Heap heap;
+struct DuktapeCancel : DuktapeWay {
     DuktapeCancel() {
         duk_push_c_function(heap.js, remember, 0);
         duk_put_global_string(heap.js, "remember");
@@ -242,7 +252,7 @@ struct DuktapeCancel : testing::Test {
     }
 };
 
-TEST_F(DuktapeCancel, SafeEndsATaskThatCatchesEverything) {
+TEST_P(DuktapeCancel, SafeEndsATaskThatCatchesEverything) {
     heap.run(
         "function stubborn(n) { if (n) return [n].map(function () { return stubborn(n - 1) });\n"
         "  remember(); for (;;) try { multicore.sleep(Infinity) } catch (e) {} }\n"
@@ -252,7 +262,7 @@ TEST_F(DuktapeCancel, SafeEndsATaskThatCatchesEverything) {
     EXPECT_EQ(heap.run("try { t.join() } catch (e) { e.code + t.done }"), "MC_ECANCELEDtrue");
 }
 
-TEST_F(DuktapeCancel, AbandonEndsASuspendedTask) {
+TEST_P(DuktapeCancel, AbandonEndsASuspendedTask) {
     heap.run(
         "var log = [], t = multicore.spawn(function () { remember();\n"
         "  try { [1].forEach(function () { multicore.sleep(Infinity) }) } finally { log.push('ran') } });\n"
@@ -262,12 +272,11 @@ TEST_F(DuktapeCancel, AbandonEndsASuspendedTask) {
     EXPECT_EQ(heap.run("try { t.join() } catch (e) { e.code + log }"), "MC_ECANCELED");
 }
 
-TEST_F(DuktapeCancel, AbandonLetsASectionEndOnItsOwn) {
+TEST_P(DuktapeCancel, AbandonLetsASectionEndOnItsOwn) {
     heap.run(
         "var log = [], gate = native.gate(), inside = native.gate(), lost = 0;\n"
         "var t = multicore.spawn(function () { var o = {}; Duktape.fin(o, function () { lost++ });\n"
-        "  remember(); native.pass(gate, inside); log.push(o) });\n"
-        "native.pass(inside)");
+        "  remember(); native.pass(gate, inside); log.push(o) });\n" PASS_INSIDE);
     cancel(MC_CANCEL_ABANDON);
     EXPECT_EQ(heap.run("try { t.join() } catch (e) { e.code + lost }"), "MC_ECANCELED0");
     nothing_is_left_to_the_next_task();
@@ -276,20 +285,24 @@ TEST_F(DuktapeCancel, AbandonLetsASectionEndOnItsOwn) {
         "0");
 }
 
-// The heap is never destroyed: its section goes on.
-duk_context* kept;
+INSTANTIATE_TEST_SUITE_P(Way, DuktapeCancel, kWays, way_name);
 
-TEST(DuktapeEmbed, CloseGivesUpOnASectionThatGoesOn) {
-    kept = duk_create_heap_default();
+class DuktapeStraggler : public testing::TestWithParam<std::uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(Way, DuktapeStraggler, kWays, way_name);
+
+TEST_P(DuktapeStraggler, CloseGivesUpOnASectionThatGoesOn) {
+    static duk_context* kept_for_ever[2];  // never destroyed: the section goes on
+    duk_context* const kept = kept_for_ever[GetParam() == MC_WAY_SHIP] = duk_create_heap_default();
     duk_context* js = nullptr;
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
     static int reports;
+    reports = 0;
     options.misuse = [](void*, const mc_misuse*) { reports++; };
-    ASSERT_EQ(mc_duktape_open(kept, &options, MC_WAY_LEND, &js), MC_OK);
+    ASSERT_EQ(mc_duktape_open(kept, &options, GetParam(), &js), MC_OK);
     native_install(js);
     Heap::run_in(js,
                  "var gate = native.gate(), inside = native.gate();\n"
-                 "multicore.spawn(function () { native.pass(gate, inside) }); native.pass(inside)");
+                 "multicore.spawn(function () { native.pass(gate, inside) }); " PASS_INSIDE);
     EXPECT_EQ(mc_duktape_close(js, 1000000), MC_ETIMEDOUT);
     EXPECT_EQ(reports, 1);
     EXPECT_EQ(Heap::run_in(js, "native.open(gate); 'scripts still run'"), "scripts still run");

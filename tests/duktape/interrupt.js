@@ -42,7 +42,7 @@ equal(forever.done, false);
 // In a section: its unblock function is called, and the interrupt is thrown once it has returned.
 var gate = native.gate(), inside = native.gate(), status;
 t = multicore.spawn(function () { status = native.passOrUnblock(gate, inside); });
-native.pass(inside);
+inSection(native.pass, inside);
 equal(t.interrupt('enough'), true);
 equal(caught(function () { t.join(); }), 'enough');
 equal(status, undefined);

@@ -163,6 +163,11 @@ static duk_ret_t handoffs(duk_context *ctx) {
     return 1;
 }
 
+static duk_ret_t inline_sections(duk_context *ctx) {
+    duk_push_number(ctx, (double)stats_of(ctx).sections_inline);
+    return 1;
+}
+
 static duk_ret_t thread(duk_context *ctx) {
     duk_push_number(ctx, (double)syscall(SYS_gettid));
     return 1;
@@ -173,13 +178,21 @@ void native_install(duk_context *ctx) {
         const char *name;
         duk_c_function function;
         duk_idx_t nargs;
-    } functions[] = {{"work", work, 2},         {"plainWork", plain_work, 2},
-                     {"barrier", barrier, 1},   {"meet", meet, 1},
-                     {"gate", gate, 0},         {"open", open_gate, 1},
-                     {"pass", pass, 2},         {"passOrUnblock", pass_or_unblock, 2},
-                     {"turn", turn, 0},         {"waitForTurn", wait_for_turn, 1},
-                     {"call", call, 2},         {"callBack", call_back, 2},
-                     {"handoffs", handoffs, 0}, {"thread", thread, 0}};
+    } functions[] = {{"work", work, 2},
+                     {"plainWork", plain_work, 2},
+                     {"barrier", barrier, 1},
+                     {"meet", meet, 1},
+                     {"gate", gate, 0},
+                     {"open", open_gate, 1},
+                     {"pass", pass, 2},
+                     {"passOrUnblock", pass_or_unblock, 2},
+                     {"turn", turn, 0},
+                     {"waitForTurn", wait_for_turn, 1},
+                     {"call", call, 2},
+                     {"callBack", call_back, 2},
+                     {"handoffs", handoffs, 0},
+                     {"thread", thread, 0},
+                     {"inlineSections", inline_sections, 0}};
     duk_push_object(ctx);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         mc_duktape_push_c_function(ctx, functions[i].function, functions[i].nargs);

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fstream>
 #include <sstream>
+#include <thread>
 #include <tuple>
 
 #include "heap.h"
@@ -23,24 +24,33 @@ struct Way {
 
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
+std::string run(const char* name, std::uint32_t way) {
+    Heap heap(way);
+    duk_push_boolean(heap.js, way == MC_WAY_LEND);
+    duk_put_global_string(heap.js, "lends");
+    heap.run(read("check").c_str());
+    return heap.run(read(name).c_str());
+}
+
 class Script : public testing::TestWithParam<std::tuple<const char*, Way>> {};
 
 TEST_P(Script, Runs) {
     const auto [name, way] = GetParam();
-    Heap heap(way.way);
-    duk_push_boolean(heap.js, way.way == MC_WAY_LEND);
-    duk_put_global_string(heap.js, "lends");
-    heap.run(read("check").c_str());
-    EXPECT_EQ(heap.run(read(name).c_str()), "done");
+    EXPECT_EQ(run(name, way.way), "done");
 }
 
-INSTANTIATE_TEST_SUITE_P(Duktape, Script,
-                         testing::Combine(testing::Values("tasks", "switches", "finalisers", "sections",
-                                                          "interrupt", "recursion"),
-                                          testing::Values(Way{"lend", MC_WAY_LEND})),
-                         [](const auto& suite) {
-                             return std::string(std::get<0>(suite.param)) + "_" +
-                                    std::get<1>(suite.param).name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Duktape, Script,
+    testing::Combine(testing::Values("tasks", "switches", "finalisers", "sections", "interrupt", "recursion"),
+                     testing::Values(Way{"lend", MC_WAY_LEND}, Way{"ship", MC_WAY_SHIP})),
+    [](const auto& suite) {
+        return std::string(std::get<0>(suite.param)) + "_" + std::get<1>(suite.param).name;
+    });
+
+TEST(ScriptOfBothWays, SideBySide) {
+    std::thread other([] { EXPECT_EQ(run("switches", MC_WAY_SHIP), "done"); });
+    EXPECT_EQ(run("switches", MC_WAY_LEND), "done");
+    other.join();
+}
 
 }  // namespace
