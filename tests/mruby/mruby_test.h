@@ -64,7 +64,7 @@ private:
 };
 
 // Every test with a state runs for each of these ways.
-inline const auto kWays = ::testing::Values(static_cast<uint32_t>(MC_WAY_LEND));
+inline const auto kWays = ::testing::Values<uint32_t>(MC_WAY_LEND, MC_WAY_SHIP);
 inline std::string way_name(const ::testing::TestParamInfo<uint32_t>& way) {
     return way.param == MC_WAY_LEND ? "lend" : "ship";
 }

@@ -23,20 +23,41 @@ static void busy(mrb_int us) {
     while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < us);
 }
 
-/* section([us]) */
-static mrb_value n_section(mrb_state *mrb, mrb_value self) {
-    mrb_int us = 0;
-    mrb_get_args(mrb, "|i", &us);
-    mc_release();
-    if (us) busy(us);
-    mc_acquire();
-    return self;
+/* As a section that may move in every way has to be declared. */
+static void open_section(void) {
+    mc_section_options options = MC_SECTION_OPTIONS_INIT;
+    options.flags = MC_SECTION_MIGRATABLE;
+    mc_release_with(&options);
 }
 
 /* thread: of the caller */
 static mrb_value n_thread(mrb_state *mrb, mrb_value self) {
     (void)self;
     return mrb_int_value(mrb, (mrb_int)syscall(SYS_gettid));
+}
+
+/* section([us]): the thread that it ran on */
+static mrb_value n_section(mrb_state *mrb, mrb_value self) {
+    (void)self;
+    mrb_int us = 0;
+    mrb_get_args(mrb, "|i", &us);
+    open_section();
+    if (us) busy(us);
+    long thread = syscall(SYS_gettid);
+    mc_acquire();
+    return mrb_int_value(mrb, (mrb_int)thread);
+}
+
+/* plain_section([us]): the same without options */
+static mrb_value n_plain_section(mrb_state *mrb, mrb_value self) {
+    (void)self;
+    mrb_int us = 0;
+    mrb_get_args(mrb, "|i", &us);
+    mc_release();
+    if (us) busy(us);
+    long thread = syscall(SYS_gettid);
+    mc_acquire();
+    return mrb_int_value(mrb, (mrb_int)thread);
 }
 
 /* call_back(x) { |x| }: calls the block from inside a section */
@@ -52,7 +73,7 @@ static mrb_value n_call_back(mrb_state *mrb, mrb_value self) {
     struct callback c;
     mrb_bool failed = FALSE;
     mrb_get_args(mrb, "o&!", &c.argument, &c.block);
-    mc_release();
+    open_section();
     mc_enter();
     mrb_value result = mrb_protect_error(mrb, call_block, &c, &failed);
     mc_leave();
@@ -151,7 +172,7 @@ static mrb_value gate_pass(mrb_state *mrb, mrb_value self) {
     const char *text = "";
     mrb_int size = 0;
     mrb_get_args(mrb, "|s", &text, &size);
-    mc_release();
+    open_section();
     __atomic_add_fetch(&gate->users, 1, __ATOMIC_SEQ_CST);
     while (sem_wait(&gate->sem) != 0 && errno == EINTR) continue;
     for (mrb_int i = 0; i < size; i++)
@@ -187,38 +208,42 @@ static mrb_value gate_pass_with_exception(mrb_state *mrb, mrb_value self) {
 
 /* ---- handles, whose finaliser opens a section ---- */
 
-static int in_finaliser, entered; /* with the baton */
+static int in_finaliser, entered; /* atomic: states of several threads */
 
 static void handle_free(mrb_state *mrb, void *data) {
     (void)mrb;
-    (void)data;
-    in_finaliser = 1;
-    mc_release();
-    busy(2000);
+    __atomic_add_fetch(&in_finaliser, 1, __ATOMIC_SEQ_CST);
+    open_section();
+    busy((mrb_int)(intptr_t)data);
     mc_acquire();
-    in_finaliser = 0;
+    __atomic_sub_fetch(&in_finaliser, 1, __ATOMIC_SEQ_CST);
 }
 
 static const mrb_data_type handle_type = {"Native::Handle", handle_free};
 
+/* new(us): how long the finaliser takes */
 static mrb_value handle_new(mrb_state *mrb, mrb_value class) {
-    return mrb_obj_value(mrb_data_object_alloc(mrb, mrb_class_ptr(class), NULL, &handle_type));
+    mrb_int us;
+    mrb_get_args(mrb, "i", &us);
+    void *data = (void *)(intptr_t)us;
+    return mrb_obj_value(mrb_data_object_alloc(mrb, mrb_class_ptr(class), data, &handle_type));
 }
 
 /* look: counts calls that come amid a finaliser */
 static mrb_value n_look(mrb_state *mrb, mrb_value self) {
     (void)mrb;
-    entered += in_finaliser;
+    if (__atomic_load_n(&in_finaliser, __ATOMIC_SEQ_CST)) __atomic_add_fetch(&entered, 1, __ATOMIC_SEQ_CST);
     return self;
 }
 static mrb_value n_entered(mrb_state *mrb, mrb_value self) {
     (void)self;
-    return mrb_int_value(mrb, entered);
+    return mrb_int_value(mrb, __atomic_load_n(&entered, __ATOMIC_SEQ_CST));
 }
 
 void native_define(mrb_state *mrb) {
     struct RClass *native = mrb_define_module(mrb, "Native");
     mrb_define_module_function(mrb, native, "section", n_section, MRB_ARGS_OPT(1));
+    mrb_define_module_function(mrb, native, "plain_section", n_plain_section, MRB_ARGS_OPT(1));
     mrb_define_module_function(mrb, native, "thread", n_thread, MRB_ARGS_NONE());
     mrb_define_module_function(mrb, native, "call_back", n_call_back, MRB_ARGS_REQ(1) | MRB_ARGS_BLOCK());
     mrb_define_module_function(mrb, native, "sort", n_sort, MRB_ARGS_REQ(1) | MRB_ARGS_BLOCK());
@@ -234,5 +259,5 @@ void native_define(mrb_state *mrb) {
     mrb_define_method(mrb, gate, "pass_with_exception", gate_pass_with_exception, MRB_ARGS_NONE());
 
     struct RClass *handle = mrb_define_class_under(mrb, native, "Handle", mrb->object_class);
-    mrb_define_class_method(mrb, handle, "new", handle_new, MRB_ARGS_NONE());
+    mrb_define_class_method(mrb, handle, "new", handle_new, MRB_ARGS_REQ(1));
 }

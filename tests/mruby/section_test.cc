@@ -8,22 +8,40 @@ using mrbtest::State;
 
 class Section : public ::testing::TestWithParam<uint32_t> {
 protected:
+    bool lends() const { return GetParam() == MC_WAY_LEND; }
+    // In a task that can be shipped: the main one is bound to its thread.
+    std::string run(const std::string& script) {
+        return state.run(lends() ? script : "Multicore.spawn do\n" + script + "\nend.value");
+    }
+
     State state{GetParam()};
 };
 
 // Only if others run meanwhile does the gate ever open.
 TEST_P(Section, LetsOthersRun) {
-    EXPECT_EQ("true", state.run(R"(
+    EXPECT_EQ(lends() ? "true" : "false", run(R"(
         gate = Native::Gate.new
         thread = nil
         Multicore.spawn { thread = Native.thread; gate.open }
         gate.pass
         thread != Native.thread)"));
-    EXPECT_GT(state.stats().handoffs, 0u);
+    EXPECT_EQ(lends(), state.stats().handoffs > 0);
+    EXPECT_EQ(0u, state.stats().sections_inline);
+}
+
+// Where tasks are shipped, only those sections move that say that they may.
+TEST_P(Section, OfEitherKindSideBySide) {
+    const std::string threads = run(R"(
+        here = Native.thread
+        sections = Array.new(10) { |i| Multicore.spawn { i < 5 ? Native.section(50) : Native.plain_section(50) } }
+        sections.map! { |task| task.value == here ? :stayed : :moved }
+        [sections[0, 5].uniq, sections[5, 5].uniq, here == Native.thread].inspect)");
+    EXPECT_TRUE(lends() || threads == "[[:moved], [:stayed], true]") << threads;
+    EXPECT_EQ(lends() ? 0u : 5u, state.stats().sections_inline);
 }
 
 TEST_P(Section, ManyAtOnce) {
-    EXPECT_EQ("10", state.run(R"(
+    EXPECT_EQ("10", run(R"(
         gates = Array.new(10) { Native::Gate.new }
         tasks = gates.map { |gate| Multicore.spawn { gate.pass; 1 } }
         Multicore.spawn { gates.reverse.each(&:open) }
@@ -34,7 +52,7 @@ TEST_P(Section, ManyAtOnce) {
 // Wherever the collector is, between two steps.
 TEST_P(Section, LetsOthersRunWhateverTheCollectorDoes) {
     for (const char* mode : {"true", "false"}) {
-        EXPECT_EQ("200", state.run("GC.generational_mode = " + std::string(mode) + R"(
+        EXPECT_EQ("200", run("GC.generational_mode = " + std::string(mode) + R"(
             GC.interval_ratio = 110
             keep = Array.new(20_000) { |i| i.to_s }
             200.times do |n|
@@ -47,7 +65,7 @@ TEST_P(Section, LetsOthersRunWhateverTheCollectorDoes) {
 }
 
 TEST_P(Section, KeepsAPendingException) {
-    EXPECT_EQ("pending (IndexError) fine", state.run(R"(
+    EXPECT_EQ("pending (IndexError) fine", run(R"(
         gate = Native::Gate.new
         other = Multicore.spawn do
             GC.start
@@ -60,15 +78,15 @@ TEST_P(Section, KeepsAPendingException) {
 }
 
 TEST_P(Section, OfAFinaliserKeepsTheInterpreter) {
-    EXPECT_EQ("0", state.run(R"(
+    EXPECT_EQ("0", run(R"(
         done = false
         other = Multicore.spawn { until done; Native.look; Multicore.pass; end }
         3.times do
-            5.times { Native::Handle.new; Multicore.pass }
+            5.times { Native::Handle.new(2000); Multicore.pass }
             GC.start
         end
         GC.generational_mode = false
-        5.times { Native::Handle.new }
+        5.times { Native::Handle.new(2000) }
         4000.times { |i| i.to_s; Multicore.pass if i % 100 == 0 }
         GC.start
         done = true
@@ -78,7 +96,7 @@ TEST_P(Section, OfAFinaliserKeepsTheInterpreter) {
 
 TEST_P(Section, WithinEachObjectKeepsTheInterpreter) {
     EXPECT_EQ("[0, \"Multicore.pass: not inside ObjectSpace.each_object; collect the objects first\"]",
-              state.run(R"(
+              run(R"(
         count = 0
         done = false
         other = Multicore.spawn { until done; count += 1; Multicore.pass; end }

@@ -13,23 +13,25 @@ class Dice
   end
 end
 
-# Where switches happen. `way` is nil: nowhere.
+# Where switches happen, if they do. Some sections say that they may move, some do not.
 class Steps
-  attr_reader :count
+  attr_reader :count, :threads
 
   def initialize(seed, concurrent)
     @dice = Dice.new(seed + 7)
     @concurrent = concurrent
     @count = 0
+    @threads = {} # that sections ran on
   end
 
   def step
     return unless @concurrent
     @count += 1
     case @dice.roll(8)
-    when 0, 1, 2 then Multicore.pass
-    when 3 then Native.section
-    when 4 then Native.section(@dice.roll(40))
+    when 0, 1 then Multicore.pass
+    when 2 then Native.plain_section(@dice.roll(20))
+    when 3 then @threads[Native.section] = true
+    when 4 then @threads[Native.section(@dice.roll(40))] = true
     when 5 then Native.call_back(1) { |one| Multicore.pass if one == 1 }
     when 6 then collect
     when 7 then Multicore.sleep(0)
@@ -39,6 +41,7 @@ class Steps
   def collect
     case @dice.roll(12)
     when 0 then GC.start
+    when 3 then Native::Handle.new(0) # its finaliser opens a section
     when 1 then GC.generational_mode = true
     when 2 then GC.generational_mode = false
     else Array.new(20) { |i| "garbage #{i}" * 3 }
@@ -121,6 +124,10 @@ class Work
 
   def steps
     @steps.count
+  end
+
+  def threads
+    @steps.threads
   end
 
   def add(text)
@@ -293,15 +300,17 @@ class Work
   end
 end
 
-def stress(tasks, rounds)
+# lends: the interpreter changes threads; else tasks do, in their sections.
+def stress(tasks, rounds, lends)
   alone = Array.new(tasks) { |i| Work.new(i + 1, false).run(rounds) }
   before = Multicore.stats
-  threads = {}
+  threads, section_threads = {}, {}
   running = Array.new(tasks) do |i|
     Multicore.spawn(i + 1) do |seed|
       work = Work.new(seed, true)
       sum = work.run(rounds)
       threads[Native.thread] = true
+      section_threads.merge!(work.threads)
       [sum, work.steps]
     end
   end
@@ -312,6 +321,14 @@ def stress(tasks, rounds)
   end
   steps = results.inject(0) { |sum, (_, n)| sum + n }
   raise "only #{steps} steps" if steps < tasks * rounds
-  raise "one thread only" if after[:handoffs] - before[:handoffs] < tasks || threads.size < 2
+  raise "sections on one thread only" if section_threads.size < 2
+  handoffs = after[:handoffs] - before[:handoffs]
+  if lends
+    raise "the interpreter on one thread only" if handoffs < tasks || threads.size < 2
+  else
+    raise "the interpreter left its thread" if handoffs > 0 || threads.keys != [Native.thread]
+    moved = after[:sections] - after[:sections_inline] - before[:sections] + before[:sections_inline]
+    raise "only #{moved} sections moved" if moved < tasks * rounds / 10
+  end
   steps
 end
