@@ -1,7 +1,5 @@
 // A loop on the home thread drives the runtime, by the descriptor and dispatch alone, while sections are on
 // carriers. SPDX-License-Identifier: BSL-1.0
-#include <poll.h>
-
 #include <atomic>
 #include <thread>
 
@@ -10,34 +8,17 @@
 namespace {
 
 using mctest::Gate;
+using mctest::Loop;
 using mctest::release_migratable;
 using mctest::Runtime;
 using mctest::shipping;
 using mctest::thread_id;
 
-bool readable(int fd, int timeout_ms) {
-    pollfd query{fd, POLLIN, 0};
-    return poll(&query, 1, timeout_ms) == 1;
-}
-
 class ShipDispatch : public ::testing::Test {
 protected:
     Runtime runtime{shipping()};
-    const int fd = mc_runtime_event_fd(runtime);
+    Loop loop{runtime};
     const int home = thread_id();
-
-    // One turn of the loop: it waits until there is something to do.
-    void turn() {
-        ASSERT_TRUE(readable(fd, static_cast<int>(mctest::hang_seconds() * 1000)));
-        ASSERT_GE(mc_runtime_dispatch(runtime, 0), 0);
-    }
-    void turn_until(const std::function<bool()>& over) {
-        while (!over() && !HasFatalFailure()) turn();
-    }
-    // Whatever was rung for has been looked at.
-    void turn_until_nothing_is_to_do() {
-        while (readable(fd, 0)) ASSERT_GE(mc_runtime_dispatch(runtime, 0), 0);
-    }
 };
 
 TEST_F(ShipDispatch, TheLoopGoesOnDuringASectionAndIsToldOfItsEnd) {
@@ -53,11 +34,10 @@ TEST_F(ShipDispatch, TheLoopGoesOnDuringASectionAndIsToldOfItsEnd) {
     });
     EXPECT_EQ(1, mc_runtime_dispatch(runtime, 0));  // it is the only task, and yet the loop is not held up
     inside.wait();
-    turn_until_nothing_is_to_do();
-    EXPECT_FALSE(readable(fd, 0));
+    loop.turn_until_idle();
     EXPECT_EQ(static_cast<uint32_t>(MC_TASK_SECTION), mc_task_state(task));
     go_on.open();
-    turn_until([&] { return after != 0; });
+    loop.turn_until([&] { return after != 0; });
     EXPECT_NE(home, section);
     EXPECT_EQ(home, after);
     EXPECT_EQ(MC_OK, mc_task_result(task));
@@ -80,10 +60,10 @@ TEST_F(ShipDispatch, ACallbackWaitsForTheLoop) {
         mc_acquire();
         over = true;
     });
-    turn();
+    loop.turn();
     inside.wait();
     EXPECT_FALSE(called);
-    turn_until([&] { return over; });
+    loop.turn_until([&] { return over; });
     EXPECT_TRUE(called);
 }
 
@@ -113,7 +93,7 @@ TEST_F(ShipDispatch, ManyTasksOfEveryKind) {
             }
             ++ended;
         });
-    turn_until([&] { return ended == tasks; });
+    loop.turn_until([&] { return ended == tasks; });
     EXPECT_EQ(tasks * rounds * 2 / 5, moved);
     EXPECT_EQ(static_cast<uint64_t>(tasks * rounds / 5), runtime.stats().sections_inline);
 }
@@ -130,42 +110,13 @@ TEST_F(ShipDispatch, ByAnAttachedThreadThatKeepsTheBaton) {
             mc_acquire();
             over = true;
         });
-        turn();
+        loop.turn();
         EXPECT_FALSE(over);
         EXPECT_EQ(self, mc_task_current());
         go_on.open();
-        turn_until([&] { return over; });
+        loop.turn_until([&] { return over; });
         EXPECT_EQ(home, thread_id());
     });
-}
-
-// With one thread for two sections the second waits in the queue, on no thread at all.
-TEST(ShipDispatchLimit, SectionsWaitForAThreadAndTheLoopForNeither) {
-    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
-    const mc_host host = shipping();
-    options.host = &host;
-    options.max_threads = 1;
-    Runtime runtime(options);
-    Gate go_on;
-    std::atomic<int> inside{0};
-    int ended = 0;
-    for (int i = 0; i < 3; ++i)
-        runtime.spawn([&] {
-            release_migratable();
-            ++inside;
-            go_on.wait();
-            mc_acquire();
-            ++ended;
-        });
-    EXPECT_EQ(3, mc_runtime_dispatch(runtime, 3));
-    EXPECT_LE(inside, 1);
-    go_on.open(3);
-    const int fd = mc_runtime_event_fd(runtime);
-    while (ended < 3) {
-        ASSERT_TRUE(readable(fd, static_cast<int>(mctest::hang_seconds() * 1000)));
-        ASSERT_GE(mc_runtime_dispatch(runtime, 0), 0);
-    }
-    EXPECT_EQ(0u, runtime.stats().sections_inline);
 }
 
 TEST_F(ShipDispatch, CancelledSectionsComeBackToTheLoop) {
@@ -209,15 +160,92 @@ TEST_F(ShipDispatch, CancelledSectionsComeBackToTheLoop) {
     EXPECT_EQ(MC_EBUSY, mc_task_cancel(abandoned, MC_CANCEL_SAFE));
     EXPECT_EQ(MC_OK, mc_task_cancel(abandoned, MC_CANCEL_ABANDON));
     EXPECT_EQ(MC_ECANCELED, mc_task_result(abandoned));
-    turn_until([&] { return told != MC_OK; });
+    loop.turn_until([&] { return told != MC_OK; });
     EXPECT_EQ(MC_ECANCELED, told);
     EXPECT_EQ(MC_ECANCELED, mc_task_result(safe));
-    turn_until_nothing_is_to_do();
+    loop.turn_until_idle();
     EXPECT_FALSE(destroyed);  // its C code runs
     go_on.open();
-    turn_until([&] { return destroyed; });
+    loop.turn_until([&] { return destroyed; });
     EXPECT_FALSE(went_on);
     mc_task_unref(abandoned);
+}
+
+// With one thread the second section waits for it, on no thread at all.
+class ShipDispatchOneThread : public ::testing::Test {
+protected:
+    static mc_runtime_options options() {
+        static const mc_host host = shipping();
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.host = &host;
+        options.max_threads = 1;
+        return options;
+    }
+    // A task that waits in its section for `go_on`.
+    mc_task* spawn() {
+        return runtime.spawn([&] {
+            release_migratable();
+            inside.open();
+            go_on.wait();
+            mc_acquire();
+            ++ended;
+        });
+    }
+
+    Runtime runtime{options()};
+    Gate inside, go_on;
+    int ended = 0;
+};
+
+TEST_F(ShipDispatchOneThread, SectionsWaitForItAndTheLoopForNone) {
+    for (int i = 0; i < 3; ++i) spawn();
+    EXPECT_EQ(3, mc_runtime_dispatch(runtime, 3));
+    inside.wait();
+    EXPECT_FALSE(inside.opened());
+    go_on.open(3);
+    Loop(runtime).turn_until([&] { return ended == 3; });
+    EXPECT_EQ(0u, runtime.stats().sections_inline);
+}
+
+TEST_F(ShipDispatchOneThread, AShutdownDropsThoseThatWaitAndParksTheOneInside) {
+    mc_task* first = spawn();
+    mc_task* second = spawn();
+    EXPECT_EQ(2, mc_runtime_dispatch(runtime, 2));
+    inside.wait();
+    EXPECT_EQ(MC_ETIMEDOUT, mc_runtime_shutdown(runtime, 0));
+    ASSERT_EQ(1u, runtime.reports());
+    EXPECT_NE(std::string::npos, runtime.take_reports()[0].message.find(" 1 task is still in a section"));
+    EXPECT_EQ(MC_ECANCELED, mc_task_result(first));
+    EXPECT_EQ(MC_ECANCELED, mc_task_result(second));
+    EXPECT_EQ(MC_ESHUTDOWN, mc_runtime_dispatch(runtime, 0));
+    const int threads = mctest::process_threads();
+    runtime.destroy();
+    go_on.open(2);
+    while (mctest::process_threads() >= threads) std::this_thread::yield();
+    EXPECT_FALSE(inside.opened());
+    EXPECT_EQ(0, ended);
+}
+
+TEST_F(ShipDispatch, AShutdownWaitsForSectionsThatCanBeUnblocked) {
+    Gate inside, unblocked;
+    bool over = false;
+    mc_task* task = runtime.spawn([&] {
+        mc_section_options section = MC_SECTION_OPTIONS_INIT;
+        section.flags = MC_SECTION_MIGRATABLE;
+        section.unblock = [](void* arg) { static_cast<Gate*>(arg)->open(); };
+        section.unblock_arg = &unblocked;
+        EXPECT_EQ(MC_OK, mc_release_with(&section));
+        inside.open();
+        unblocked.wait();
+        EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
+        EXPECT_EQ(home, thread_id());
+        over = true;
+    });
+    loop.turn();
+    inside.wait();
+    EXPECT_EQ(MC_OK, mc_runtime_shutdown(runtime, MC_FOREVER));
+    EXPECT_TRUE(over);
+    EXPECT_EQ(MC_ECANCELED, mc_task_result(task));
 }
 
 }  // namespace
