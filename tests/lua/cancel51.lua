@@ -11,9 +11,23 @@ local function waits()
         join = function() sleeper:join() end,
         wait = function() mc.wait(native.pipe(), "r") end,
         coroutine = coroutine.wrap(function() mc.sleep(3600) end),
+        pcalls = function() while true do pcall(mc.sleep, 3600) end end,
+        ["pcalls of a loop that was compiled"] = function()
+            local n = 0
+            while true do
+                n = n + 1
+                pcall(mc.sleep, n < 1000 and 0 or 3600)
+            end
+        end,
+        ["loops of pcalls in loops"] = function()
+            local function stubborn(depth)
+                while true do pcall(depth > 0 and stubborn or mc.sleep, depth > 0 and depth - 1 or 3600) end
+            end
+            stubborn(3)
+        end,
     }
-    if t.has "preemption" then -- LuaJIT has no place outside the pcall to raise an error in
-        bodies.pcalls = function() while true do pcall(mc.sleep, 3600) end end
+    bodies["pcalls in coroutines"] = function()
+        while true do pcall(coroutine.wrap(bodies.pcalls)) end
     end
     return sleeper, bodies
 end
@@ -36,6 +50,44 @@ for _, how in ipairs {"cancel", "abandon"} do
         t.eq(select(2, sleeper:join()), "cancelled")
     end)
 end
+
+t.test("a debug hook of the script's is there as before", function()
+    local function hook() end
+    debug.sethook(hook, "", 1000000)
+    local task = mc.spawn(function() while true do pcall(mc.sleep, 3600) end end)
+    t.eventually(function() return task:status() == "suspended" end)
+    task:cancel()
+    t.eq(select(2, task:join()), "cancelled")
+    t.eq(debug.gethook(), hook)
+    debug.sethook()
+end)
+
+t.test("others go on beside one that will not hear, and are not told", function()
+    local others, sum = {}, 0
+    for i = 1, 5 do
+        others[i] = mc.spawn(function()
+            for _ = 1, 50 do
+                for n = 1, 1000 do sum = sum + n % 2 end
+                native.section()
+                mc.yield()
+            end
+            return true
+        end)
+    end
+    local caught = 0
+    local task = mc.spawn(function()
+        while true do
+            if not pcall(mc.sleep, 3600) then caught = caught + 1 end
+            pcall(native.section)
+        end
+    end)
+    t.eventually(function() return task:status() == "suspended" end)
+    task:cancel()
+    t.eq(select(2, task:join()), "cancelled")
+    for i = 1, 5 do t.eq(others[i]:join(), true) end
+    t.eq(sum, 5 * 50 * 500)
+    t.eq(caught > 0, true)
+end)
 
 t.test("in a section: only if that can be ended; abandoned it never runs on", function()
     local gate, inside = native.gate(), native.gate()

@@ -23,9 +23,11 @@ __attribute__((noinline)) struct mcl_task *mcl_current(void) {
 }
 
 __attribute__((noinline)) void mcl_set_current(struct mcl_task *k) {
+    struct mcl_host *h = k ? k->host : current ? current->host : NULL;
     if (current) current->host->running = NULL;
     current = k;
-    if (k) k->host->running = k;
+    if (k) h->running = k;
+    if (h) mcl_jit_runs(h, k);
     __asm__ volatile("" ::: "memory");
 }
 

@@ -37,6 +37,7 @@ static void on_taken(void *self, mc_task *task) {
     struct mcl_task *k = mcl_current();
     h->running = k && k->host == h ? k : NULL;
     mcl_preempt_taken(h);
+    mcl_jit_runs(h, h->running);
     if (task && task != h->main->task) mcl_sigint_watch(h);
     /* The main task comes back from a section of its own, during which other tasks made objects. */
     if (task && task == h->main->task && k == h->main && h->alive && !h->closing) mcl_guard_quietly(h);

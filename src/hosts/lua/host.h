@@ -54,9 +54,12 @@ struct mcl_host {
     pthread_t holder; /* (any thread) thread that last took the baton; see preempt.c */
 
     /* LuaJIT, see luajit.c. */
-    size_t entry_at;       /* offset of a word in a lua_State */
-    int nothing;           /* reference to a C function that does nothing */
-    unsigned char refused; /* a section was, and that is told */
+    size_t entry_at;             /* offset of a word in a lua_State */
+    int nothing;                 /* reference to a C function that does nothing */
+    unsigned char refused;       /* a section was, and that is told */
+    struct mcl_task *jit_hooked; /* for whom the hook is ours, see jithook.c; then this was there: */
+    lua_Hook jit_hook;
+    int jit_mask, jit_count;
 };
 
 /* Finds the host of a state; NULL if it has none (any more). */

@@ -165,16 +165,17 @@ void mcl_jit_loaded(struct mcl_task *k) {
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for its stack; the global is set */
 }
 
-int mcl_jit_insist(struct mcl_task *k) {
+int mcl_jit_insist(struct mcl_task *k, unsigned n, int room) {
     enum { PATIENCE = 100 };
     if (!MCL_LUAJIT) return 0;
-    if (++k->cancel_count > PATIENCE) {
+    if (n >= PATIENCE && !k->in_jit_hook) {
         /* Longer than a state that is closed waits for sections: then this one does not come back. */
         const struct timespec pause = {0, 2 * MCL_CLOSE_TIMEOUT};
         mc_release();
         nanosleep(&pause, NULL);
         mc_acquire();
     }
+    mcl_jit_hook(k, room);
     return 1;
 }
 

@@ -29,7 +29,10 @@ struct mcl_task;
 static inline int mcl_jit_start(lua_State *L, struct mcl_host *h) { return (void)L, (void)h, 1; }
 static inline int mcl_jit_may_lend(struct mcl_host *h) { return (void)h, 1; }
 static inline void mcl_jit_loaded(struct mcl_task *k) { (void)k; }
-static inline int mcl_jit_insist(struct mcl_task *k) { return (void)k, 0; }
+static inline int mcl_jit_insist(struct mcl_task *k, unsigned n, int room) {
+    return (void)k, (void)n, (void)room, 0;
+}
+static inline void mcl_jit_runs(struct mcl_host *h, struct mcl_task *k) { (void)h, (void)k; }
 static inline lua_State *mcl_jit_state(const struct mcl_task *k) { return (void)k, NULL; }
 
 #else
@@ -47,9 +50,13 @@ int mcl_jit_may_lend(struct mcl_host *h);
  * when a C function returns, but not when it raises an error. */
 void mcl_jit_loaded(struct mcl_task *k);
 
-/* k is about to be told that it is cancelled. One that will not hear lets the others, and the end of the
- * state, go on: nothing can be raised outside its pcalls. False: not LuaJIT. */
-int mcl_jit_insist(struct mcl_task *k);
+/* k is about to be told to end, for the n-th time, and again after `room` instructions. One that will not
+ * hear lets the others, and the end of the state, go on. False: not LuaJIT. */
+int mcl_jit_insist(struct mcl_task *k, unsigned n, int room);
+
+/* jithook.c: k, which runs, is told after `room` instructions; and k (or NULL) is what runs from now on. */
+void mcl_jit_hook(struct mcl_task *k, int room);
+void mcl_jit_runs(struct mcl_host *h, struct mcl_task *k);
 
 /* The lua_State that the innermost C function of k was called with, or NULL. */
 lua_State *mcl_jit_state(const struct mcl_task *k);

@@ -192,8 +192,9 @@ static int patience(unsigned n) {
 }
 
 void mcl_preempt_insist(struct mcl_task *k) {
-    if (mcl_jit_insist(k)) return;
-    int count = patience(k->cancel_count++);
+    const unsigned n = k->cancel_count++;
+    int count = patience(n);
+    if (mcl_jit_insist(k, n, count)) return;
     k->hook_busy = 1;
     for (struct mcl_frame *f = k->frame; f; f = f->up) replace_hook(f, count);
     k->hook_busy = 0;

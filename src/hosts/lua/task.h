@@ -49,6 +49,8 @@ struct mcl_task {
     unsigned main_joins;                     /* the main task waits for this one, and is to be unparked */
     struct mcl_native *native;               /* LuaJIT: its innermost C function; see luajit.h */
     unsigned calls_left_behind;              /* LuaJIT: since it was last told that it is cancelled */
+    int jit_room;              /* LuaJIT: after how many instructions it is told again; 0: it was not yet */
+    unsigned char in_jit_hook; /* LuaJIT: just then */
     unsigned char ended, failed, cancelled;
     unsigned char destroyed; /* the runtime has done with it */
     unsigned char way_due;   /* at its next poll it lets the others run, not only if a slice is over */
