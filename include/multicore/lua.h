@@ -24,6 +24,9 @@ extern "C" {
 #define MC_LUA_SIGINT                                                                    \
     1u /* Ctrl-C raises "interrupted!" in the main task, where SIGINT has a handler that \
           would otherwise be called. What `require` does by itself. */
+#define MC_LUA_SHIP                                                                          \
+    2u /* MC_WAY_SHIP: Lua stays on this thread. Sections that are declared migratable go to \
+          other threads, with their tasks; all others, and the main task's, keep Lua. */
 
 /* Gives the state a runtime and makes the module what `require "multicore"` returns. options->host is
  * ours; tasks get 1 MiB of stack at least, in Lua 5.1 and LuaJIT 4. On failure a message is left on top of

@@ -37,8 +37,24 @@ static void busy(lua_Integer us) {
     while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < us);
 }
 
+/* As a section that may move in every way has to be declared. */
+static void open_section(void) {
+    mc_section_options options = MC_SECTION_OPTIONS_INIT;
+    options.flags = MC_SECTION_MIGRATABLE;
+    mc_release_with(&options);
+}
+
 /* section([us]) */
 static int l_section(lua_State *L) {
+    lua_Integer us = luaL_optinteger(L, 1, 0);
+    open_section();
+    if (us) busy(us);
+    mc_acquire();
+    return 0;
+}
+
+/* plain_section([us]): the same without options */
+static int l_plain_section(lua_State *L) {
     lua_Integer us = luaL_optinteger(L, 1, 0);
     mc_release();
     if (us) busy(us);
@@ -99,7 +115,7 @@ static void gate_down(struct gate *gate) {
 /* gate:pass(): waits in a section */
 static int gate_pass(lua_State *L) {
     struct gate *gate = luaL_checkudata(L, 1, GATE);
-    mc_release();
+    open_section();
     gate_down(gate);
     mc_acquire();
     return 0;
@@ -109,7 +125,7 @@ static int gate_pass(lua_State *L) {
 static int gate_pass_through(lua_State *L) {
     struct gate *gate = luaL_checkudata(L, 1, GATE);
     struct gate *other = luaL_checkudata(L, 2, GATE);
-    mc_release();
+    open_section();
     sem_post(&other->sem);
     gate_down(gate);
     mc_acquire();
@@ -124,6 +140,7 @@ static void unblock_gate(void *arg) {
 static int gate_pass_or_unblock(lua_State *L) {
     struct gate *gate = luaL_checkudata(L, 1, GATE);
     mc_section_options options = MC_SECTION_OPTIONS_INIT;
+    options.flags = MC_SECTION_MIGRATABLE;
     options.unblock = unblock_gate;
     options.unblock_arg = gate;
     if (mc_release_with(&options) == MC_OK) gate_down(gate);
@@ -155,7 +172,7 @@ static int l_barrier(lua_State *L) {
 
 static int barrier_wait(lua_State *L) {
     pthread_barrier_t *barrier = luaL_checkudata(L, 1, BARRIER);
-    mc_release();
+    open_section();
     pthread_barrier_wait(barrier);
     mc_acquire();
     return 0;
@@ -172,7 +189,7 @@ static int l_call(lua_State *L) {
 /* call_back(f, ...): from inside a section, under mc_enter and lua_pcall */
 static int l_call_back(lua_State *L) {
     int nargs = lua_gettop(L) - 1;
-    mc_release();
+    open_section();
     mc_status entered = mc_enter(), left = entered;
     int status = LUA_OK;
     if (entered == MC_OK) { /* else no script may be called */
@@ -221,7 +238,7 @@ static int l_read(lua_State *L) {
     size_t wanted = (size_t)luaL_checkinteger(L, 2);
     struct gate *gate = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, GATE);
     if (wanted > sizeof buffer) wanted = sizeof buffer;
-    mc_release();
+    open_section();
     if (gate) sem_post(&gate->sem);
     ssize_t n;
     do n = read(fd, buffer, wanted);
@@ -284,6 +301,7 @@ void open_jobs(lua_State *L); /* native_jobs.c */
 int luaopen_native(lua_State *L);
 __attribute__((visibility("default"))) int luaopen_native(lua_State *L) {
     static const luaL_Reg functions[] = {{"section", l_section},
+                                         {"plain_section", l_plain_section},
                                          {"busy", l_busy},
                                          {"fail", l_fail},
                                          {"gate", l_gate},

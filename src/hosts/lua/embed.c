@@ -15,7 +15,7 @@ struct opening {
 
 static int open_protected(lua_State *L) {
     const struct opening *o = lua_touserdata(L, 1);
-    mcl_host_new(L, o->options, (o->flags & MC_LUA_SIGINT) != 0);
+    mcl_host_new(L, o->options, o->flags);
     luaL_requiref(L, "multicore", luaopen_multicore, 0);
     return 0;
 }
@@ -23,7 +23,7 @@ static int open_protected(lua_State *L) {
 PUBLIC mc_status mc_lua_open(lua_State *L, const mc_runtime_options *options, uint32_t flags) {
     const char *problem = NULL;
     mc_status status = MC_OK;
-    if (flags & ~MC_LUA_SIGINT) {
+    if (flags & ~(MC_LUA_SIGINT | MC_LUA_SHIP)) {
         status = MC_EINVAL;
         problem = "mc_lua_open: unknown flags";
     } else if (options && options->size != sizeof *options) {

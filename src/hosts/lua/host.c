@@ -6,6 +6,7 @@
 
 #include "close.h"
 #include "luajit.h"
+#include "multicore/lua.h"
 #include "preempt.h"
 #include "sigint.h"
 
@@ -55,9 +56,10 @@ static void on_attention(void *self) { mcl_preempt_attention(self); }
 
 mc_status mcl_host_start(struct mcl_host *h) {
     mc_host hooks = MC_HOST_INIT;
-    hooks.way = MC_WAY_LEND;
+    hooks.way = h->ships ? MC_WAY_SHIP : MC_WAY_LEND;
     hooks.self = h;
     hooks.taken = on_taken;
+    if (h->ships) hooks.switched = mcl_ship_switched;
     hooks.may_lend = on_may_lend;
     hooks.attention = on_attention;
     mc_runtime_options options = h->options;
@@ -115,7 +117,7 @@ static int weak_table(lua_State *L, const char *mode) {
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint) {
+struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, uint32_t flags) {
     const mc_runtime_options defaults = MC_RUNTIME_OPTIONS_INIT;
     /* In a finaliser (see mcl_in_finaliser), which may be one at the end: a guardian would not be called. */
     if (lua_getfield(L, LUA_REGISTRYINDEX, REGISTRY_KEY) != LUA_TNIL || mcl_collector_stopped(L))
@@ -131,7 +133,8 @@ struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, i
     }
     h->refs = 2; /* the state's and the main task's */
     h->main = main_task;
-    h->use_sigint = use_sigint != 0;
+    h->use_sigint = (flags & MC_LUA_SIGINT) != 0;
+    h->ships = (flags & MC_LUA_SHIP) != 0;
     h->options = options ? *options : defaults;
     h->options.host = NULL;
     if (!h->options.name) h->options.name = "lua";

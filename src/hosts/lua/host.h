@@ -24,6 +24,7 @@ struct mcl_host {
     struct mcl_frame birth;   /* below the frames of main: the coroutine that loaded the module, if one did */
     struct mcl_task *tasks;   /* all that have not been destroyed, the main task excluded */
     unsigned alive;           /* their number */
+    struct mcl_task *shipped; /* those in a section on a carrier, which others have run beside */
     struct mcl_task *running; /* the one that runs Lua, or whose section may be taken; NULL: none of ours */
 
     /* References into the Lua registry. */
@@ -38,6 +39,7 @@ struct mcl_host {
 
     mc_runtime_options options; /* with which the runtime was made; name is borrowed */
 
+    unsigned char ships;      /* MC_LUA_SHIP */
     unsigned char closing;    /* the state is being closed: only cancelled tasks still run */
     unsigned char use_sigint; /* Ctrl-C is ours to handle */
     unsigned char exit_due;   /* a task called os.exit(code, true): for the main task to do */
@@ -68,13 +70,17 @@ struct mcl_host *mcl_host_of(lua_State *L);
 /* At the end of the state: it has no host any more, and never gets another. */
 void mcl_host_forget(lua_State *L);
 
-/* Makes the host of a state, pushes nothing. Raises Lua errors. */
-struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, int use_sigint);
+/* Makes the host of a state, pushes nothing. Raises Lua errors. flags: MC_LUA_* */
+struct mcl_host *mcl_host_new(lua_State *L, const mc_runtime_options *options, uint32_t flags);
 void mcl_host_unref(struct mcl_host *h);
 
 /* Creates the runtime with h->options and attaches this thread as the main task; and the reverse. */
 mc_status mcl_host_start(struct mcl_host *h);
 mc_status mcl_host_stop(struct mcl_host *h, uint64_t timeout);
+
+/* ship.c: a hook of the runtime; and k will not come back from its section. */
+void mcl_ship_switched(void *self, mc_task *from, mc_task *to);
+void mcl_ship_forget(struct mcl_task *k);
 
 /* Whether a finaliser runs, in which nothing may suspend: collection stands still until it returns. */
 int mcl_in_finaliser(const struct mcl_host *h);

@@ -35,7 +35,7 @@ static const luaL_Reg functions[] = {{"spawn", mcl_l_spawn},
 __attribute__((visibility("default"))) int luaopen_multicore(lua_State *L) {
     luaL_checkversion(L);
     struct mcl_host *h = mcl_host_of(L);
-    if (!h) h = mcl_host_new(L, NULL, 1);
+    if (!h) h = mcl_host_new(L, NULL, MC_LUA_SIGINT);
     if (h->exit == LUA_NOREF) {
         if (!MCL_LUAJIT) { /* which has no use for hooks */
             mcl_replace_coroutine(L);

@@ -56,6 +56,7 @@ static void on_destroy(void *data) {
     k->ended = k->destroyed = 1;
     if (mcl_current() == k) mcl_set_current(NULL); /* abandoned, at the acquire of a section */
     mcl_line_forget(k);
+    mcl_ship_forget(k);
     mcl_deadline_drop_all(k);
     if (k->interrupt_ref) luaL_unref(S, LUA_REGISTRYINDEX, k->interrupt_ref);
     if (k->main_joins) mc_task_unpark(k->host->main->task);

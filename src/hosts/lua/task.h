@@ -37,13 +37,14 @@ struct mcl_task {
     volatile sig_atomic_t hook_busy;  /* the signal handler must leave the hooks alone */
     volatile sig_atomic_t grace;      /* see mcl_preempt_grace: 1, then a count of the hook's calls */
     struct mcl_task *prev, *next;
-    unsigned refs;             /* the runtime's, and one per handle */
-    unsigned handles;          /* userdata that name this task */
-    int nargs;                 /* of its function, before it starts */
-    int top;                   /* of L once it has ended: the message handler, then results or an error */
-    unsigned cancel_count;     /* errors raised because it, or a function in it, is to end */
-    int interrupt_ref;         /* the error of a pending interrupt, in the registry; 0: none */
-    struct mcl_waiter *waiter; /* its place in a line */
+    struct mcl_task *next_shipped; /* see mcl_host.shipped */
+    unsigned refs;                 /* the runtime's, and one per handle */
+    unsigned handles;              /* userdata that name this task */
+    int nargs;                     /* of its function, before it starts */
+    int top;                       /* of L once it has ended: the message handler, then results or an error */
+    unsigned cancel_count;         /* errors raised because it, or a function in it, is to end */
+    int interrupt_ref;             /* the error of a pending interrupt, in the registry; 0: none */
+    struct mcl_waiter *waiter;     /* its place in a line */
     struct mcl_deadline *deadline, *expired; /* the innermost; the outermost whose time is over */
     char *traceback;                         /* of the error it ended with; malloc */
     unsigned main_joins;                     /* the main task waits for this one, and is to be unparked */
