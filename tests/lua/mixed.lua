@@ -3,7 +3,8 @@
 local mc, t, native = require "multicore", require "check", require "native"
 
 -- SHIPS: set by a program that embeds Lua and runs this beside much else.
-local TASKS, ROUNDS = 20, (native.sanitized or SHIPS ~= nil) and 20 or 100
+local few = native.sanitized or SHIPS ~= nil
+local TASKS, ROUNDS = 20, SHIPS and native.thread_sanitized and 5 or few and 20 or 100
 
 -- A switch of one kind or another, now and then after a section long enough to be taken.
 local function switch(state)
