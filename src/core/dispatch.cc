@@ -20,11 +20,15 @@
 namespace mc {
 namespace {
 
+// The descriptor first: who rings in between finds it rung, writes nothing, and is seen by the look that
+// follows. The other way round its write could be read here, and all later ones would think it still rung.
+// Also where it does not look rung: a write may come late.
 void silence(mc_runtime& rt) noexcept {
-    // seq_cst: who rings later writes again, who rang before is seen by the look that follows.
-    if (!rt.rung.exchange(false, std::memory_order_seq_cst)) return;
+    const int fd = rt.event_fd.load(std::memory_order_relaxed);
+    if (fd < 0) return;
     eventfd_t count = 0;
-    (void)eventfd_read(rt.event_fd.load(std::memory_order_relaxed), &count);  // EAGAIN: not yet written
+    (void)eventfd_read(fd, &count);                      // EAGAIN: nothing was written
+    rt.rung.exchange(false, std::memory_order_seq_cst);  // before the look
 }
 
 // A thread is next, or before the next task: it has its turn, and after it this one.

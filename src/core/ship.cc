@@ -7,8 +7,9 @@
 // H1  gate::kShipped is set by the task at the release, and cleared under rt.mutex by whoever ends the
 //     section: the carrier, or the home thread where no carrier can be had.
 //
-// Rejected: to stay at home while nobody else is ready. A task that becomes ready a moment later, by a timer
-// or by what the section itself does, would wait until it ends, perhaps for ever; and so would an event loop.
+// A section stays at home only where nobody else is there who could want the thread: no task, no job, no
+// event loop. Rejected: to stay while nobody else is ready. A task that becomes ready a moment later, by a
+// timer or by what the section itself does, would wait until it ends, perhaps for ever.
 // SPDX-License-Identifier: BSL-1.0
 #include "core/ship.h"
 
@@ -63,6 +64,13 @@ void leave_home(mc_task& task) noexcept {
     hold(*task.worker, task);
 }
 
+// By a task of it. Relaxed: who comes a moment later is as if the section had begun before.
+bool others_want_home(const mc_runtime& rt) noexcept {
+    return rt.unbound.load(std::memory_order_relaxed) > 1 ||
+           rt.attached.load(std::memory_order_relaxed) > 0 ||
+           rt.event_fd.load(std::memory_order_relaxed) >= 0;
+}
+
 }  // namespace
 
 void note_module(const void* place, std::uint32_t flags) noexcept {
@@ -86,7 +94,7 @@ bool ships_now(mc_task& task, mc_site* site) noexcept {
     if (!rt.can_ship.load(std::memory_order_relaxed) || task.bound) return false;  // a setting
     if (gate & (gate::kAtomic | gate::kHook | gate::kDisabled)) return false;
     if (!rt.enabled.load(std::memory_order_relaxed) && !(gate & gate::kEnabled)) return false;
-    return (migratable || module_moves(site)) && rt.may_lend();
+    return (migratable || module_moves(site)) && others_want_home(rt) && rt.may_lend();
 }
 
 void ship(mc_task& task) noexcept {
@@ -95,7 +103,7 @@ void ship(mc_task& task) noexcept {
 }
 
 void ship_again(mc_task& task) noexcept {
-    if (task.rt.may_lend())
+    if (others_want_home(task.rt) && task.rt.may_lend())
         leave_home(task);
     else
         task.set_gate((task.gate_now() | gate::kInline) & ~gate::kShipped);

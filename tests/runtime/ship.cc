@@ -91,6 +91,18 @@ TEST(Ship, MovesThoughNobodyElseIsReadyYet) {
     EXPECT_EQ(0u, runtime.stats().sections_inline);
 }
 
+TEST(Ship, ALoneTaskStaysAtHome) {
+    Runtime runtime(shipping());
+    const int home = thread_id();
+    runtime.run([&] {
+        release_migratable();
+        EXPECT_EQ(home, thread_id());
+        mc_acquire();
+    });
+    EXPECT_EQ(1u, runtime.stats().sections_inline);
+    EXPECT_EQ(0u, runtime.stats().threads_peak);
+}
+
 TEST(Ship, DisabledAtomicAndRefusedSectionsAreInline) {
     mc_host host = shipping();
     bool may = true;
@@ -284,6 +296,7 @@ TEST(Ship, ManyMoves) {
     std::atomic<int> moved{0};
     int total = 0;
     constexpr int tasks = 20, rounds = 500;
+    mc_task* company = runtime.spawn([] { mc_task_park(MC_FOREVER); });  // else the last one stays at home
     for (int i = 0; i < tasks; ++i)
         runtime.spawn([&] {
             for (int round = 0; round < rounds; ++round) {
@@ -295,6 +308,9 @@ TEST(Ship, ManyMoves) {
                 EXPECT_LE(before, total);
                 if (round % 7 == 0) mc_task_yield();
                 if (round % 50 == 0) mc_task_sleep(1);
+            }
+            if (total == tasks * rounds) {
+                EXPECT_EQ(MC_OK, mc_task_unpark(company));
             }
         });
     runtime.run();
