@@ -8,7 +8,7 @@ jobs=$(nproc)
 build_packages="g++ cmake ninja-build pkg-config libboost-context-dev libgtest-dev
     libbenchmark-dev liblua5.4-dev lua5.4 liblua5.1-0-dev lua5.1 libluajit-5.1-dev luajit libmruby-dev
     duktape-dev tcl8.6-dev tcl8.6 libssl-dev python3 libuv1-dev libev-dev libglib2.0-dev"
-check_packages="clang clang-format"
+check_packages="clang clang-format valgrind"
 
 say() { printf '== %s\n' "$*"; }
 die() { printf '%s: %s\n' "$0" "$*" >&2; exit 1; }

@@ -227,7 +227,8 @@ MC_EXT_INLINE_ void mc_ext_support_(struct mc_site *site, uint32_t flags) {
 
 /* Inside a section of any depth: takes the baton for a callback into the interpreter; mc_leave
  * restores the section and its depth. MC_EPERM outside a section, or without a matching mc_enter;
- * mc_enter: MC_ECANCELED when the task was abandoned, and the script is not to be called any more.
+ * mc_enter: MC_ECANCELED when the task was abandoned, and the script is not to be called any more;
+ * MC_ESHUTDOWN when the process exits.
  * The callback may open sections of its own; while one of those is opened by mc_release_with, the
  * options of the outer one rest. */
 #define mc_enter() mc_ext_enter_()

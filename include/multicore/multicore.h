@@ -23,6 +23,11 @@
  * has the baton, every call on the runtime answers MC_EFORK in the child, and an mc_acquire there ends the
  * process. fork() is not to be called in a signal handler.
  *
+ * exit(), from any thread, waits for nobody. The library's exit handler, which the first mc_runtime_create
+ * registers, takes each baton, or gives up after 100 ms, and keeps it: from then on no script runs. Handlers
+ * registered after that, which run before it, may use the library and end runtimes; those registered earlier
+ * are answered MC_ESHUTDOWN by what would wait for the baton, and MC_EPERM by what would give it away.
+ *
  * SPDX-License-Identifier: BSL-1.0
  */
 #ifndef MULTICORE_MULTICORE_H

@@ -6,6 +6,7 @@
 
 #include "core/dispatch.h"
 #include "core/own_scheduler.h"
+#include "core/registry.h"
 #include "core/section.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -159,6 +160,7 @@ mc_status mc_attach(mc_runtime* runtime, const mc_task_options* given, uint64_t 
         return MC_OK;
     }
     if (baton_held()) return MC_EPERM;
+    if (exits_here(*runtime)) return MC_ESHUTDOWN;
     if (!comes_home(*runtime)) return MC_ENOTSUP;
     if (runtime->shutting.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;
     if (runtime->own_scheduler()) return attach_hosted(*runtime, options, timeout, out);
@@ -175,7 +177,7 @@ mc_status mc_detach(void) {
         --task->attached;
         return MC_OK;
     }
-    if (task->gate_now() & gate::kHook) return MC_EPERM;
+    if (task->gate_now() & (gate::kHook | gate::kNoSuspend)) return MC_EPERM;
     end_attachment(*task);
     return MC_OK;
 }

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 
+#include "core/registry.h"
 #include "core/section.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -135,7 +136,7 @@ int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
     const mc_task* mine = attached_to(rt);
     if (mine && !mine->bound) return MC_EDEADLK;
     if ((mine && mine != me) || (!mine && baton_held())) return MC_EPERM;
-    if (mine && (me->gate_now() & (gate::kHook | gate::kAtomic))) return MC_EPERM;
+    if (mine && (me->gate_now() & (gate::kHook | gate::kAtomic | gate::kNoSuspend))) return MC_EPERM;
     if (mine && me->in_section()) {
         const mc_status status = section_enter();
         if (status != MC_OK) return status;
@@ -143,6 +144,7 @@ int mc_runtime_dispatch(mc_runtime* runtime, uint32_t max_events) {
         section_leave();
         return count;
     }
+    if (exits_here(rt)) return MC_ESHUTDOWN;
     if (!comes_home(rt) || rt.own_scheduler()) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
     Worker* worker = new_worker(rt, Part::guest);

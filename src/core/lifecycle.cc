@@ -211,6 +211,7 @@ mc_status mc_runtime_run(mc_runtime* runtime) {
     const ThreadState outer = this_thread();
     if (attached_to(rt)) return MC_EDEADLK;
     if (baton_held()) return MC_EPERM;
+    if (exits_here(rt)) return MC_ESHUTDOWN;
     if (!comes_home(rt) || rt.own_scheduler()) return MC_ENOTSUP;
     if (rt.closed.load(std::memory_order_seq_cst)) return MC_ESHUTDOWN;
     Worker* worker = new_worker(rt, Part::runner);

@@ -55,14 +55,18 @@ mc_runtime* next_runtime(mc_runtime* after) noexcept {
 // At exit: takes each baton, in its turn, so that the interpreter is not touched while the process is torn
 // down, or gives up after 100 ms. Nobody is joined, and nobody gets a baton back.
 void at_exit() {
-    const mc_task* current = this_thread().task;
+    mc_task* current = this_thread().task;
     const std::uint64_t until = now_ns() + 100'000'000;
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     options.name = "exit";
     static mc_task* holders = nullptr;  // for ever, and known to leak checkers
     // Not under the mutex, which others take with a baton.
     for (mc_runtime* rt = next_runtime(nullptr); rt; rt = next_runtime(rt)) {
-        if (!current || &current->rt != rt || !current->holds_baton()) {
+        // Relaxed: for this thread itself.
+        if (current && &current->rt == rt && current->holds_baton()) {
+            current->set_gate(current->gate_now() | gate::kNoSuspend);
+        } else {
+            rt->exits.store(thread_number(), std::memory_order_relaxed);
             mc_task* task = new (std::nothrow) mc_task(*rt, options, mc_task::Kind::bound);
             Worker* worker = task ? new_worker(*rt, Part::guest) : nullptr;
             if (!worker) continue;
@@ -120,6 +124,12 @@ void seek_poller_in_others(mc_runtime& but) noexcept {
         if (rt == &but || rt->waits.load(std::memory_order_relaxed) == 0) continue;
         if (rt->baton.seek_poller()) return;
     }
+}
+
+bool exits_here(const mc_runtime& rt) noexcept {
+    // Relaxed: it counts on the thread that stored it.
+    const std::uint64_t exits = rt.exits.load(std::memory_order_relaxed);
+    return exits != 0 && exits == thread_number();
 }
 
 mc_status publish_api(const char** here, const char** other) noexcept {

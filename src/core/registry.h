@@ -18,6 +18,10 @@ void strike_out(mc_runtime& rt) noexcept;  // meanwhile: off the list
 // The reactor has no poller: one is sought in those other runtimes that wait for something there.
 void seek_poller_in_others(mc_runtime& but) noexcept;
 
+// Is this the thread that runs the exit handlers? The one above has taken the baton then, for good: what
+// would wait for it is refused.
+bool exits_here(const mc_runtime& rt) noexcept;
+
 // Publishes the table for extensions, once. MC_EBUSY: another copy of the library did; the names of both
 // files.
 mc_status publish_api(const char** here, const char** other) noexcept;

@@ -141,6 +141,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     mc_job* stackless = nullptr;  // jobs whose work is over
     std::atomic<bool> wants_stack{false};
     mc_runtime* registry_next = nullptr;  // guarded by the registry's mutex
+    std::atomic<std::uint64_t> exits{0};  // the thread that runs the exit handlers, once it waits here
     mc::Fork fork;
     std::atomic<bool> lost{false};  // in a forked child: a thread that it lacks held the baton
 

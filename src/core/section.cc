@@ -10,6 +10,7 @@
 #include "core/dispatch.h"
 #include "core/hosted_pair.h"
 #include "core/own_scheduler.h"
+#include "core/registry.h"
 #include "core/ship.h"
 #include "core/suspend.h"
 #include "core/worker.h"
@@ -364,6 +365,7 @@ mc_status section_enter() noexcept {
     mc_task* task = tls_state.task;
     if (!task || !task->in_section()) return MC_EPERM;
     if (lost(task->rt)) return MC_EFORK;
+    if (exits_here(task->rt)) return MC_ESHUTDOWN;
     KeepErrno keep;
     if (task->wakeup.marks() & wait::ABANDON) return MC_ECANCELED;  // no script for it any more
     const Entered outer{task->gate_now(), task->site};

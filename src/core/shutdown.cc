@@ -4,6 +4,7 @@
 
 #include "core/job.h"
 #include "core/own_scheduler.h"
+#include "core/registry.h"
 #include "core/section.h"
 #include "core/ship.h"
 #include "core/suspend.h"
@@ -217,8 +218,9 @@ extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) 
     mc_task* me = this_thread().task;
     const mc_task* mine = attached_to(rt);
     if (mine && !mine->bound) return MC_EDEADLK;
-    // Attached to another runtime in a section of this one, or in a hook.
-    if ((mine && mine != me) || (mine && (mine->gate_now() & gate::kHook))) return MC_EPERM;
+    // Attached to another runtime in a section of this one, in a hook, or in an exit handler.
+    if ((mine && mine != me) || (mine && (mine->gate_now() & (gate::kHook | gate::kNoSuspend))))
+        return MC_EPERM;
     if (!mine && baton_held() == &rt) return MC_EPERM;  // in a hook that runs for no task
     if (mine && !mine->holds_baton()) {
         mc_status status = section_enter();
@@ -228,6 +230,7 @@ extern "C" mc_status mc_runtime_shutdown(mc_runtime* runtime, uint64_t timeout) 
         return status;
     }
     if (!mine && rt.own_scheduler()) return MC_EPERM;
+    if (exits_here(rt)) return MC_ESHUTDOWN;
     {
         std::lock_guard lock(rt.mutex);
         if (rt.closed.load(std::memory_order_relaxed)) return MC_ESHUTDOWN;

@@ -29,7 +29,7 @@ inline constexpr std::uint32_t kDisabled = 1u << 17;  // the innermost scope say
 inline constexpr std::uint32_t kEnabled = 1u << 18;   // likewise
 inline constexpr std::uint32_t kAtomic = 1u << 19;
 inline constexpr std::uint32_t kHook = 1u << 20;       // a hook of the host runs
-inline constexpr std::uint32_t kNoSuspend = 1u << 21;  // a job's `done` runs
+inline constexpr std::uint32_t kNoSuspend = 1u << 21;  // a job's `done` runs, or the process exits
 inline constexpr std::uint32_t kShipped = 1u << 22;    // the open section is a carrier's to run
 // MC_HOST_OWN_SCHEDULER (own_scheduler.h). Both never change while the task lives.
 inline constexpr std::uint32_t kResident = 1u << 24;  // whose code runs is the host's to say
