@@ -87,7 +87,8 @@ public:
     static constexpr std::uint64_t kGrace = 1'000;               // ns a lend is left alone by the standby
     static constexpr std::uint64_t kWakeTime = 60'000;           // ns a woken thread is given to arrive
     static constexpr std::uint64_t kLooksOften = 4 * kWakeTime;  // ns between looks at the line
-    static constexpr unsigned kWatchTicks = 8;                   // idle ticks until the watcher stops
+    static constexpr unsigned kEmptyDrains = 16;  // looks at an empty inbox until the hint goes
+    static constexpr unsigned kWatchTicks = 8;    // idle ticks until the watcher stops
 
     Baton(BatonClient<Sys>& client, const BatonTimes& times) noexcept : client_(client), times_(times) {}
 
@@ -243,6 +244,8 @@ public:
     // By a carrier at work: it will look for the next job before it sleeps. Before others see that there is
     // room for one.
     void will_look_for_job(SeatT& me) noexcept;
+    // By a thread that does not hold: there is a ready task, and the baton could be had for it. Racy.
+    bool can_work(const SeatT& me) noexcept;
     // Any thread: one more carrier could be started now than a moment ago.
     void room_for_carrier() noexcept;
     // By a thread that leaves the runtime and may have been the reactor's poller.
@@ -285,6 +288,8 @@ private:
     void lend_refused() noexcept;
     void retake_lend(SeatT& me, word::Word lent) noexcept;
     void drain_slow() noexcept;
+    void drain_between_tasks() noexcept;
+    void empty_inbox() noexcept;
     bool takeable(const SeatT& me, word::Word w) noexcept;
     bool on_its_way(NodeT& head, SeatT& thread) noexcept;
     bool head_due(NodeT* head, std::uint64_t now) noexcept;
@@ -306,7 +311,6 @@ private:
     bool watched() const noexcept { return times_.attention && times_.slice != kForever; }
     void pass_poller_on() noexcept;
     void end_pause() noexcept;
-    bool can_work(const SeatT& me) noexcept;
     bool free(SeatT& me) noexcept;
     void put_back(SeatT& me, word::Word lent) noexcept;
     bool lend_again(SeatT& me, word::Word lent, SeatT*& first) noexcept;
@@ -323,6 +327,7 @@ private:
     alignas(64) Atomic<std::uint32_t> hint_{0};  // written by posters; not the waiters' line
     Inbox<Sys> inbox_;
     alignas(64) Line<Sys> line_;
+    unsigned empty_drains_ = 0;        // in a row, by the holder
     std::uint64_t turns_ = 0;          // holder only
     Atomic<std::uint64_t> turn_{0};    // turns_, for the watcher; single writer
     Atomic<word::Word> refused_{0};    // the lend that may not be taken (the host said no)

@@ -85,11 +85,31 @@ template <class Sys>
 void Baton<Sys>::drain_slow() noexcept {
     // The hint first: a node pushed after the exchange sets it again.
     hint_.fetch_and(~static_cast<std::uint32_t>(kInbox), std::memory_order_seq_cst);
+    empty_inbox();
+}
+
+template <class Sys>
+void Baton<Sys>::empty_inbox() noexcept {
+    empty_drains_ = 0;
     for (NodeT* node = inbox_.take_all(); node;) {
         NodeT* following = node->next;
         line_.push_back(node);
         node = following;
     }
+}
+
+// By a thread that runs one task after the other, and looks here between them. It leaves the hint on for a
+// while: where posts come thick and fast, each would otherwise turn it on anew, and pay the heavy_fence of
+// the first. The others rely on the holder to look, which it does until it has cleared the hint: before every
+// release.
+template <class Sys>
+void Baton<Sys>::drain_between_tasks() noexcept {
+    if (!(hint_.load(std::memory_order_relaxed) & kInbox)) return;
+    if (!inbox_.newest()) {
+        if (line_.empty() || ++empty_drains_ >= kEmptyDrains) drain_slow();
+        return;
+    }
+    empty_inbox();
 }
 
 // The node was claimed for posting, but its poster may be between the claim and the push: only then this
@@ -407,7 +427,7 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
 template <class Sys>
 Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
     for (;;) {
-        drain();
+        drain_between_tasks();
         NodeT* head = line_.front();
         if (!head) {
             const bool stands_by = me.carrier && stand_by(me);
@@ -534,7 +554,7 @@ void Baton<Sys>::post(NodeT* node, bool may_start) noexcept {
     word::Word w = word_.load(std::memory_order_seq_cst);  // L3
     if (word::state(w) == word::HELD) {
         // The first sees to it that somebody looks. But it may find nobody, and a thread can help itself.
-        if (!first && !thread) return;
+        if (!first && !thread) return rouse_watcher(may_start);  // the hint may be older than this node
         SeatT* standby = standby_.load(std::memory_order_seq_cst);
         // An awake standby sees the hint before it sleeps, and then calls heavy_fence in our place.
         if (!standby || standby->state.load(std::memory_order_seq_cst) != seat::SPIN) {

@@ -176,8 +176,9 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     for (;;) {
         if (me.scouts.load(std::memory_order_seq_cst)) scouts_.count_out(me);
         if (me.granted()) break;
-        const bool job = client_.has_job(me.drives) && !can_work(me);
-        if ((job || client_.should_leave(me.drives)) && stop_waiting(me)) {
+        const bool leaves = client_.should_leave(me.drives);
+        const bool job = !leaves && client_.has_job(me.drives) && !can_work(me);
+        if ((job || leaves) && stop_waiting(me)) {
             outcome = job ? Idle::works : Idle::leaves;
             break;
         }

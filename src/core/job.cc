@@ -66,25 +66,48 @@ void complete(mc_job& job) noexcept {
     mc_task_unref(&job);
 }
 
-void work_on(Worker& worker, mc_job& job) noexcept {
+// With rt.mutex: this thread's from now on.
+mc_task* begin(Worker& worker, Work* work) noexcept {
+    if (!work) return nullptr;
+    mc_task& task = *static_cast<mc_task*>(work);
+    task.worker = &worker;  // before the shutdown may look for it
+    if (!(task.gate_now() & gate::kShipped)) job_of(task).phase = mc_job::Phase::works;
+    return &task;
+}
+
+// What this thread is to do next, if that is work again: waiting for the baton comes first.
+mc_task* work_on(Worker& worker, mc_job& job) noexcept {
+    mc_runtime& rt = *worker.rt;
     try {
         job.work_fn(job.work_arg);
     } catch (...) {
         die("an exception or pthread_exit left the job", job.name);
     }
     forget_options(job);  // nobody unblocks it from here on
+    const bool goes_on = rt.has_job(worker.seat.drives) && !rt.should_leave(worker.seat.drives) &&
+                         !rt.baton.can_work(worker.seat);
     bool given_up = false;
-    worker.rt->baton.will_look_for_job(worker.seat);
+    mc_task* following = nullptr;
     {
-        std::lock_guard lock(job.rt.mutex);
-        job.rt.work.finished(job.work_class);
+        std::lock_guard lock(rt.mutex);
+        const auto will_look = [&] { rt.baton.will_look_for_job(worker.seat); };
         job.phase = mc_job::Phase::worked;
         given_up = job.result.load(std::memory_order_relaxed) != MC_EAGAIN;
-        if (job.rt.job_waiters) job.rt.job_over.notify_all();
+        if (goes_on && !given_up) {
+            following = begin(worker, rt.work.take_after(job.work_class, will_look));
+        } else {
+            will_look();
+            rt.work.finished(job.work_class);
+        }
+        if (rt.job_waiters) rt.job_over.notify_all();
     }
-    if (!given_up) return complete(job);
+    if (!given_up) {
+        complete(job);
+        return following;
+    }
     worker.straggled = true;  // the runtime was shut down meanwhile
     mc_task_unref(&job);
+    return nullptr;
 }
 
 // With rt.mutex: stands before anybody knows the job.
@@ -105,9 +128,13 @@ void arm(mc_job& job, const mc_job_options& options) noexcept {
 
 // The first one that wants `done` called sees to it that there will be a stack, come what may.
 bool reserve_stack(mc_runtime& rt) noexcept {
+    // Relaxed: it never goes back to false, and the stack is taken under the mutex.
+    if (rt.keeps_stack.load(std::memory_order_relaxed)) return true;
     std::lock_guard lock(rt.mutex);
-    if (!rt.keeps_stack) rt.keeps_stack = stack_allocate(rt.stack_size, rt.spare_stack);
-    return rt.keeps_stack;
+    if (rt.keeps_stack.load(std::memory_order_relaxed)) return true;
+    const bool kept = stack_allocate(rt.stack_size, rt.spare_stack);
+    rt.keeps_stack.store(kept, std::memory_order_relaxed);
+    return kept;
 }
 
 mc_status enqueue(mc_job& job, const mc_job_options& options) noexcept {
@@ -170,26 +197,21 @@ bool claim_job_deadline(ReactorWait& self) {
 
 bool do_work(Worker& worker) noexcept {
     mc_runtime& rt = *worker.rt;
-    Work* work = nullptr;
     mc_task* task = nullptr;
-    bool shipped = false;
     {
         std::lock_guard lock(rt.mutex);
-        work = rt.work.take();
-        if (work) {
-            task = static_cast<mc_task*>(work);
-            task->worker = &worker;  // before the shutdown may look for it
-            shipped = task->gate_now() & gate::kShipped;
-            if (!shipped) job_of(*task).phase = mc_job::Phase::works;
-        }
+        task = begin(worker, rt.work.take());
     }
-    if (!work) return false;
-    if (rt.work.startable() > 0) rt.baton.rouse_for_job();  // J1
+    if (!task) return false;
     unblock_signals(worker);
-    if (shipped)
-        carry(worker, *task);
-    else
-        work_on(worker, job_of(*task));
+    while (task) {
+        if (rt.work.startable() > 0) rt.baton.rouse_for_job();  // J1
+        if (task->gate_now() & gate::kShipped) {
+            carry(worker, *task);
+            break;
+        }
+        task = work_on(worker, job_of(*task));
+    }
     return true;
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "core/job.h"
@@ -13,7 +13,7 @@
 
 using namespace mc;
 
-// snprintf would be the dearest part of a spawn.
+// With snprintf this would be the dearest part of a spawn.
 template <std::size_t size>
 static void name_by_number(char (&name)[size], std::uint64_t number) noexcept {
     static_assert(size > sizeof "task " + 20);  // digits of the largest number
@@ -27,7 +27,7 @@ mc_task::mc_task(mc_runtime& runtime, const mc_task_options& options, Kind kind)
       data(options.data),
       destroy(options.destroy) {
     if (options.name)
-        std::snprintf(name, sizeof name, "%s", options.name);
+        *std::copy_n(options.name, strnlen(options.name, sizeof name - 1), name) = '\0';
     else
         name_by_number(name, 1 + rt.named.fetch_add(1, std::memory_order_relaxed));  // only unique
     runtime_ref(rt);

@@ -135,8 +135,8 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::condition_variable place_free;
     mc::WorkQueue work;
     std::condition_variable job_over;
-    unsigned job_waiters = 0;  // threads
-    bool keeps_stack = false;  // spare_stack or a job has it: `done` can always be called
+    unsigned job_waiters = 0;              // threads
+    std::atomic<bool> keeps_stack{false};  // spare_stack or a job has it: `done` can always be called
     mc::Stack spare_stack;
     mc_job* stackless = nullptr;  // jobs whose work is over
     std::atomic<bool> wants_stack{false};

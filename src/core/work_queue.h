@@ -44,26 +44,27 @@ public:
 
     // Takes what is to start now; NULL: nothing. Whoever took it says finished().
     Work* take() noexcept {
-        Class* oldest = nullptr;
-        for (Class& its : classes_)
-            if (its.startable() > 0 && (!oldest || its.first->turn < oldest->first->turn)) oldest = &its;
-        if (!oldest) return nullptr;
-        Work* work = oldest->first;
-        ++oldest->running;
-        remove(*work);
+        Work* work = take_oldest();
+        if (work) publish();
         return work;
     }
     void finished(std::uint32_t work_class) noexcept {
         --classes_[work_class].running;
         publish();
     }
+    // Both at once: nobody sees the room in between. Before others see it, if it stays, leaves_room() is
+    // called.
+    template <class LeavesRoom>
+    Work* take_after(std::uint32_t finished_class, LeavesRoom leaves_room) noexcept {
+        --classes_[finished_class].running;
+        Work* work = take_oldest();
+        if (!work) leaves_room();
+        publish();
+        return work;
+    }
 
     void remove(Work& work) noexcept {  // one that waits
-        Class& its = classes_[work.work_class];
-        (work.prev_work ? work.prev_work->next_work : its.first) = work.next_work;
-        (work.next_work ? work.next_work->prev_work : its.last) = work.prev_work;
-        work.queued = false;
-        --its.waiting;
+        unlink(work);
         publish();
     }
 
@@ -86,6 +87,23 @@ private:
             return waiting < room ? waiting : room;
         }
     };
+    Work* take_oldest() noexcept {
+        Class* oldest = nullptr;
+        for (Class& its : classes_)
+            if (its.startable() > 0 && (!oldest || its.first->turn < oldest->first->turn)) oldest = &its;
+        if (!oldest) return nullptr;
+        Work* work = oldest->first;
+        ++oldest->running;
+        unlink(*work);
+        return work;
+    }
+    void unlink(Work& work) noexcept {
+        Class& its = classes_[work.work_class];
+        (work.prev_work ? work.prev_work->next_work : its.first) = work.next_work;
+        (work.next_work ? work.next_work->prev_work : its.last) = work.prev_work;
+        work.queued = false;
+        --its.waiting;
+    }
     void publish() noexcept {
         startable_.store(classes_[0].startable() + classes_[1].startable(), std::memory_order_seq_cst);
     }
