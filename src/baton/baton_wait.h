@@ -97,7 +97,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         // Once somebody else has posted the node, it is in the line for good.
         std::uint64_t block_until = queued && !own_node ? kForever : until;
         // Listed before the last look, so that rouse_all finds whoever has looked.
-        serve_wish(idle_.add(me, false));
+        serve_wish(idle_.add(me, false, true));
         // In a pause nobody computes, and whoever ends it wakes all.
         if (queued && times_.attention &&
             word::state(word_.load(std::memory_order_seq_cst)) != word::PAUSED) {

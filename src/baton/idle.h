@@ -18,7 +18,9 @@ public:
 
     // `can_run`: its thread waits for any ready task; else it waits with a task of its own, and is listed
     // only so that rouse_any and rouse_all find it. True, here and below: a wish is left open.
-    bool add(Seat<Sys>& seat, bool can_run) noexcept {
+    // can_run: it may take the baton for ready tasks. in_line: it waits for its own turn, and does nothing
+    // else.
+    bool add(Seat<Sys>& seat, bool can_run, bool in_line = false) noexcept {
         lock();
         if (!seat.idle_listed) {
             seat.idle_prev = nullptr;
@@ -27,7 +29,8 @@ public:
             head_ = &seat;
             seat.idle_listed = true;
             seat.idle_can_run = can_run;
-            if (seat.carrier) count_carriers(+1);
+            seat.idle_carries = seat.carrier && !in_line;
+            if (seat.idle_carries) count_carriers(+1);
         }
         return unlock();
     }
@@ -71,7 +74,7 @@ public:
         lock();
         Seat<Sys>* seat = head_;
         for (; seat; seat = seat->idle_next) {
-            if (!seat->carrier || seat->drives) continue;
+            if (!seat->idle_carries || seat->drives) continue;
             scouts.count_in(*seat);
             if (seat->wake()) break;
             scouts.count_out(*seat);
@@ -162,7 +165,7 @@ private:
         if (seat.idle_next) seat.idle_next->idle_prev = seat.idle_prev;
         seat.idle_next = seat.idle_prev = nullptr;
         seat.idle_listed = false;
-        if (seat.carrier) count_carriers(-1);
+        if (seat.idle_carries) count_carriers(-1);
     }
 
     void count_carriers(int by) noexcept {

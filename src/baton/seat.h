@@ -42,6 +42,7 @@ struct Seat {
     Seat* idle_prev = nullptr;
     bool idle_listed = false;
     bool idle_can_run = false;
+    bool idle_carries = false;
 
     bool granted() const noexcept { return state.load(std::memory_order_acquire) == seat::GRANTED; }
 

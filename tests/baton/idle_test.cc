@@ -92,8 +92,11 @@ TEST_F(Idle, OnlySurplusLeaves) {
 
 // A job needs no baton, but a thread of the pool: not one that waits with a task, nor the runner.
 TEST_F(Idle, AWorkerIsACarrierThatDrivesNothing) {
-    b.carrier = c.carrier = true;
+    Seat in_line;
+    in_line.state.store(seat::PARKED);
+    b.carrier = c.carrier = in_line.carrier = true;
     c.drives = true;
+    list.add(in_line, false, true);
     list.add(b, false);
     list.add(a, true);
     list.add(c, true);
@@ -102,6 +105,7 @@ TEST_F(Idle, AWorkerIsACarrierThatDrivesNothing) {
     EXPECT_EQ(static_cast<std::uint32_t>(seat::WOKEN), state(b));
     EXPECT_TRUE(scouts.any());
     scouts.count_out(b);
+    EXPECT_FALSE(list.more_than(1));  // c
     EXPECT_FALSE(list.rouse_worker(scouts).found);
     EXPECT_FALSE(scouts.any());
     EXPECT_EQ(nullptr, standby.load());

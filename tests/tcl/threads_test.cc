@@ -4,6 +4,7 @@
 #include <tcl.h>
 
 #include <cstdlib>
+#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -69,15 +70,18 @@ TEST_F(TclThreads, EachHasARuntimeOfItsOwn) {
 TEST_F(TclThreads, AThreadEndsWithJobsAtWork) {
     Interp here;
     here.eval("native::disposed");
-    std::thread thread = tcl_thread([] {
+    std::promise<void> at_work;  // those that have not begun would never
+    std::thread thread = tcl_thread([begun = at_work.get_future().share()] {
         Interp interp;
         interp.eval("proc never args {puts stderr called; exit 3}");
         interp.eval("multicore::submit -command never pass 0 1");
         interp.eval("multicore::submit -command never pass_or_unblock 0 2");
         interp.eval("coroutine co multicore::submit pass_or_unblock 0 3");
+        begun.wait();
         interp.eval("for {set i 0} {$i < 50} {incr i} {multicore::submit -command never multiply 1 1}");
     });
     here.eval("native::pass 0; native::pass 0; native::pass 0");
+    at_work.set_value();
     here.eval("native::open 1");
     thread.join();
     EXPECT_EQ("53", here.eval("native::disposed"));
