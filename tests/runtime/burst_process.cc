@@ -68,7 +68,7 @@ TEST(BurstDeathTest, OfTenThousandSectionsLeavesNothing) {
                 constexpr int keep = 2;
                 const int idle = mctest::process_threads() + keep;
                 mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
-                options.max_threads = MC_NONE;
+                options.max_threads = static_cast<std::uint32_t>(MC_NONE);
                 options.keep_idle_threads = keep;
                 options.idle_timeout = mctest::ms;
                 Runtime runtime(options);
