@@ -76,7 +76,7 @@ TEST(BurstDeathTest, OfTenThousandSectionsLeavesNothing) {
                 const Memory second = after_a_burst(runtime, idle);
                 const Memory third = after_a_burst(runtime, idle);
                 EXPECT_GE(runtime.stats().threads_peak, static_cast<uint64_t>(at_once));
-                EXPECT_EQ(idle, mctest::process_threads());
+                EXPECT_GE(idle, mctest::process_threads());
                 if (mctest::sanitized) return;  // their memory is not ours
                 // A little is the allocator's; one thing left by each section would be more.
                 EXPECT_LE(third.kilobytes, second.kilobytes + 2048);
