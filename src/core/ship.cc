@@ -14,6 +14,7 @@
 #include "core/ship.h"
 
 #include <dlfcn.h>
+#include <atomic>
 
 #include <mutex>
 #include <vector>
@@ -42,15 +43,21 @@ const void* base_of(const void* address) noexcept {
     return dladdr(address, &info) ? info.dli_fbase : nullptr;
 }
 
+// Runtimes share the site. Relaxed: all find the same, and no data depends on it.
 bool module_moves(mc_site* site) noexcept {
-    if (site->reserved[0] == nullptr) {
+    const std::atomic_ref<void*> learned(site->reserved[0]);
+    void* known = learned.load(std::memory_order_relaxed);
+    if (known == nullptr) {
         const void* base = base_of(site);
         bool found = false;
-        std::lock_guard lock(modules().mutex);
-        for (const void* known : modules().bases) found = found || known == base;
-        site->reserved[0] = mark(found ? kMoves : kStays);
+        {
+            std::lock_guard lock(modules().mutex);
+            for (const void* its : modules().bases) found = found || its == base;
+        }
+        known = mark(found ? kMoves : kStays);
+        learned.store(known, std::memory_order_relaxed);
     }
-    return site->reserved[0] == mark(kMoves);
+    return known == mark(kMoves);
 }
 
 // The gate says shipped already.
