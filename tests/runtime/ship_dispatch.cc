@@ -193,8 +193,8 @@ protected:
     }
 
     Runtime runtime{options()};
-    Gate& inside = *new Gate;  // leaked, as what a straggler uses: it may not be out of them yet
-    Gate& go_on = *new Gate;
+    Gate& inside = mctest::lasting_gate();
+    Gate& go_on = mctest::lasting_gate();
     int ended = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <list>
 #include <utility>
 
 #include <dirent.h>
@@ -69,6 +70,11 @@ bool Gate::opened() {
     if (permits_ == 0) return false;
     --permits_;
     return true;
+}
+
+Gate& lasting_gate() {
+    static auto& all = *new std::list<Gate>;
+    return all.emplace_back();
 }
 
 Runtime::Runtime(mc_runtime_options options) {

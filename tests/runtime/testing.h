@@ -62,6 +62,9 @@ private:
     unsigned permits_ = 0;  // guarded by mutex_
 };
 
+// A gate that stays to the end of the process, and is no leak: for what a straggler may still be in.
+Gate& lasting_gate();
+
 struct Report {
     mc_status status;
     std::string message, file, func, task;
