@@ -82,5 +82,5 @@ test_preset() {
     local preset=$1
     shift
     say "$preset: test"
-    ctest --preset "$preset" --parallel 2 "$@"
+    ctest --preset "$preset" --parallel $((jobs + 1)) "$@"  # some only wait
 }
