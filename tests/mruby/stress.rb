@@ -305,8 +305,14 @@ def stress(tasks, rounds, lends)
   alone = Array.new(tasks) { |i| Work.new(i + 1, false).run(rounds) }
   before = Multicore.stats
   threads, section_threads = {}, {}
+  gate = Native::Gate.new # all but the last wait for it at once, each in a section of its own thread
+  GC.start
+  GC.disable # between two steps of a sweep those could not be lent
   running = Array.new(tasks) do |i|
     Multicore.spawn(i + 1) do |seed|
+      seed < tasks ? gate.pass : (tasks - 1).times { gate.open }
+      GC.enable
+      threads[Native.thread] = true
       work = Work.new(seed, true)
       sum = work.run(rounds)
       threads[Native.thread] = true
