@@ -184,6 +184,20 @@ public:
         if (line_.ready_tasks() > 0) rouse_watcher(true);
         return head;
     }
+    // The head of the line, if it is a ready task and there is nothing to see to but whose turn it is.
+    NodeT* plain_front() const noexcept {
+        // Relaxed: as in drain; a stale value of the watcher's costs it one slice.
+        if (hint_.load(std::memory_order_relaxed) != 0) return nullptr;
+        if (watched() && !watching_.load(std::memory_order_relaxed)) return nullptr;
+        NodeT* head = line_.front();
+        return head && !head->seat ? head : nullptr;
+    }
+    // By the holder, after plain_front: the head's turn; `node`, a ready task, is the last one now.
+    void rotate(NodeT* node) noexcept {
+        line_.rotate(node);
+        ++turns_;
+        turn_.store(turns_, std::memory_order_relaxed);
+    }
     // How many nodes stand in the line, without the inbox. By the holder.
     std::uint32_t length() const noexcept { return line_.size(); }
     // By the holder: takes a node from the line that somebody has posted, or is about to.

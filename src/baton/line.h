@@ -45,6 +45,21 @@ public:
         count(node, -1);
     }
 
+    // The head, a ready task, leaves, and another ready task comes to the end.
+    void rotate(Node<Sys>* node) noexcept {
+        Node<Sys>* head = head_;
+        node->next = nullptr;
+        node->prev = tail_;  // the head, if it is alone
+        node->linked = true;
+        tail_->next = node;
+        tail_ = node;
+        head_ = head->next;
+        head_->prev = nullptr;
+        head->next = head->prev = nullptr;
+        head->linked = false;
+        head->since = head->passed = 0;
+    }
+
     // The first thread that waits, wherever in the line.
     Seat<Sys>* first_seat() const noexcept {
         if (seats_ == 0) return nullptr;

@@ -50,9 +50,9 @@ void arrive(mc_task& task) noexcept {
     hold(worker, task);
 }
 
-void load(Worker& worker, mc_task& task) noexcept {
+void load(Worker& worker, mc_task& task, ThreadState& thread = this_thread()) noexcept {
     task.worker = &worker;
-    this_thread().task = &task;
+    thread.task = &task;
 }
 
 // A ready task that will not run: cancelled before its start, abandoned, or the runtime is closed.
@@ -186,6 +186,29 @@ void schedule_away(mc_task& task) noexcept {
     arrive(task);
 }
 
+namespace {
+
+// yield_to_others where there is nothing to see to but whose turn it is. False: there is, and nothing has
+// been done.
+bool yield_plainly(mc_task& task, ThreadState& thread) noexcept {
+    mc_runtime& rt = task.rt;
+    Worker& worker = *task.worker;
+    NodeT* node = rt.baton.plain_front();
+    if (!node || task.bound || worker.called_home || must_go_home(rt) || (rt.flags & MC_RUNTIME_CPU_TIME))
+        return false;
+    mc_task& to = static_cast<mc_task&>(*node);
+    if (!to.started || to.is_to_be_dropped()) return false;
+    task.seat = nullptr;
+    task.state.store(MC_TASK_READY, std::memory_order_relaxed);
+    rt.baton.rotate(&task);
+    load(worker, to, thread);
+    Fiber::switch_to(task.fiber, to.fiber);
+    arrive(task);
+    return true;
+}
+
+}  // namespace
+
 void leave_straggler(mc_task& task) noexcept {
     // The stack is dropped, not unwound; nothing of the runtime is touched from here on but by home.
     Worker& worker = *task.worker;
@@ -280,7 +303,13 @@ bool mc_runtime::needs_poller() noexcept { return reactor_waits() != 0 && !react
 extern "C" {
 
 mc_status mc_task_yield(void) {
-    mc_task* task = holder_task();
+    ThreadState& thread = this_thread();
+    mc_task* task = thread.task;
+    if (task && task->gate_now() == 0 && yield_plainly(*task, thread)) {
+        leave_if_abandoned(*task);
+        return status_of_mark(task->wakeup.marks());
+    }
+    task = holder_task();
     if (!task) return no_holder();
     if (task->gate_now() & gate::kCannotSuspend) return MC_EPERM;
     mc_runtime& rt = task->rt;

@@ -117,8 +117,7 @@ void block_signals(Worker& worker) noexcept {
     worker.signals_blocked.store(true, std::memory_order_relaxed);
 }
 
-void unblock_signals(Worker& worker) noexcept {
-    if (!worker.signals_blocked.load(std::memory_order_relaxed)) return;
+void unblock_signals_now(Worker& worker) noexcept {
     pthread_sigmask(SIG_SETMASK, &worker.rt->creator_mask, nullptr);
     worker.signals_blocked.store(false, std::memory_order_relaxed);
 }

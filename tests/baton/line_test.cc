@@ -42,6 +42,27 @@ TEST(Line, LosesAnyNode) {
     EXPECT_EQ(&b, line.front());
 }
 
+TEST(Line, Rotates) {
+    Line line;
+    Node a, b, c;
+    line.push_back(&a);
+    a.since = a.passed = 1;
+    line.rotate(&b);  // a line of one
+    EXPECT_EQ(&b, line.front());
+    EXPECT_FALSE(a.linked);
+    EXPECT_EQ(0u, a.since + a.passed);
+    line.push_back(&c);
+    line.rotate(&a);
+    EXPECT_EQ(2u, line.ready_tasks());
+    for (Node* node : {&c, &a}) {
+        EXPECT_EQ(node, line.front());
+        EXPECT_TRUE(node->linked);
+        line.remove(node);
+    }
+    EXPECT_TRUE(line.empty());
+    EXPECT_EQ(nullptr, line.front());
+}
+
 TEST(Line, CountsTasksAndFindsThreads) {
     Line line;
     Seat seat;

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sim {
 namespace {
@@ -377,6 +378,11 @@ bool Model::drive(Worker& worker, Node* self) {
 }
 
 void Model::run_task(Worker& worker, Task& task) {
+    run_turn(worker, task);
+    while (Task* next = std::exchange(worker.straight_to, nullptr)) run_turn(worker, *next);
+}
+
+void Model::run_turn(Worker& worker, Task& task) {
     world_.check(task.runnable && !task.linked && !task.bound && !task.ended,
                  "runs a task that is not ready");
     task.runnable = task.settled = false;
@@ -391,6 +397,14 @@ void Model::run_task(Worker& worker, Task& task) {
 // True: the task waits, or is ready again.
 bool Model::may_suspend_step(Worker& worker, Task& task) {
     const auto yield = [&] {
+        Node* next = worker.called_home || closed_ ? nullptr : baton_.plain_front();
+        if (next && world_.random().one_in(2)) {
+            ++task.activation;
+            task.runnable = task.settled = true;
+            baton_.rotate(&task);
+            worker.straight_to = static_cast<Task*>(next);
+            return true;
+        }
         baton_.drain();
         make_ready(task, true);
         return true;

@@ -59,6 +59,7 @@ struct Worker {
     Node node;
     std::string name;
     bool called_home = false;
+    Task* straight_to = nullptr;  // the task that the one which yields has switched to
     Worker* stand_in = nullptr;
 };
 
@@ -102,6 +103,7 @@ private:
     void forker_main();
     bool drive(Worker& worker, Node* self);
     void run_task(Worker& worker, Task& task);
+    void run_turn(Worker& worker, Task& task);
     bool may_suspend_step(Worker& worker, Task& task);
     void section(Worker& worker, Task& task);
     void start_driving();
