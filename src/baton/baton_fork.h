@@ -56,6 +56,7 @@ void Baton<Sys>::after_fork_in_child(Gone gone, Lost lost) noexcept {
     granting_.store(nullptr, std::memory_order_seq_cst);
     watching_.store(false, std::memory_order_seq_cst);
     scouts_.forget();
+    crowd_.forget();
 }
 
 }  // namespace mc

@@ -38,6 +38,7 @@ bool Baton<Sys>::try_take(SeatT& me) noexcept {
         return false;
     }
     if (word::state(w) == word::PAUSED) end_pause();
+    crowd_.count_in(me);
     return true;
 }
 
@@ -353,6 +354,14 @@ bool Baton<Sys>::on_its_way(NodeT& head, SeatT& thread) noexcept {
     return wake(thread);
 }
 
+// By the holder, which releases: whoever waits awake for its turn takes the lend if it runs. In a crowd it
+// may not; then it is given its turn by name only so much later.
+template <class Sys>
+bool Baton<Sys>::takes_by_itself(const NodeT& head, std::uint64_t now) noexcept {
+    if (!head.seat || !crowd_.is_crowd()) return false;
+    return now - head.since < kCrowdSlice || now - named_ < kCrowdSlice;
+}
+
 // By the holder: removes a node whose thread does not wait any more.
 template <class Sys>
 bool Baton<Sys>::drop_if_gone(NodeT& node) noexcept {
@@ -388,7 +397,8 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
     for (;;) {
         drain();
         NodeT* head = live_head();
-        if (head && head_due(head, Sys::now())) {
+        const std::uint64_t now = head ? Sys::now() : 0;
+        if (head && head_due(head, now) && !takes_by_itself(*head, now)) {
             SeatT* thread = head->seat ? head->seat : standby_.load(std::memory_order_seq_cst);
             if (thread && !on_its_way(*head, *thread)) {
                 if (!client_.may_lend()) {
@@ -398,6 +408,7 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
                 if (!head->seat) {
                     if (grant_standby(me)) return;
                 } else {
+                    named_ = now;
                     pop_front();
                     if (grant_seat(me, *head->seat)) return;
                     client_.dropped(*head);
@@ -413,7 +424,7 @@ void Baton<Sys>::lend_slow(SeatT& me) noexcept {
         // Whoever comes first takes it. A thread at the head takes it itself; it only has to be awake. If its
         // wait has just ended, those behind it must not sleep on.
         if (head_is_thread) {
-            if (!wake(*first) && retake(me, lent)) continue;
+            if (!crowd_.any_takes() && !wake(*first) && retake(me, lent)) continue;
         } else if (line_.ready_tasks() > 0 && !rouse() && first && !wake(*first)) {
             rouse_all();
         }
@@ -455,6 +466,7 @@ Node<Sys>* Baton<Sys>::next(SeatT& me, NodeT* self) noexcept {
 
 template <class Sys>
 GaveUp Baton<Sys>::give_up(SeatT& me, NodeT* self) noexcept {
+    crowd_.count_out(me);
     for (;;) {
         drain();
         NodeT* head = line_.front();
@@ -497,6 +509,7 @@ void Baton<Sys>::drop_gone() noexcept {
 template <class Sys>
 template <class StillNone>
 void Baton<Sys>::pause(SeatT& me, StillNone still_none) noexcept {
+    crowd_.count_out(me);
     drop_gone();  // nobody looks at the line for long
     const word::Word paused = word::with(word_.load(std::memory_order_relaxed), word::PAUSED, 0);
     word_.store(paused, std::memory_order_seq_cst);

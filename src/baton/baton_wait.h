@@ -56,11 +56,26 @@ void Baton<Sys>::pass_poller_on() noexcept {
     client_.seek_poller_elsewhere();
 }
 
+// By a thread that waits awake since then: lets some time pass. False: it has been awake for long enough.
+template <class Sys>
+bool Baton<Sys>::spin(std::uint64_t now, Spin& it) noexcept {
+    if (it.since == 0) return false;
+    if (now < it.since + kBriefSpin || !crowd_.is_crowd()) {
+        if (now >= it.since + kSpin) return false;
+        Sys::pause();
+    } else {
+        if (it.yields == Sys::kYields || !it.begin()) return false;
+        ++it.yields;
+        Sys::yield_cpu();
+    }
+    return true;
+}
+
 template <class Sys>
 template <class Posted>
 bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted,
                               bool own_node) noexcept {
-    std::uint64_t spin_until = spin_end();
+    Spin spins(&crowd_, own_node);
     std::uint64_t waits_since = 0;
     const auto over = [&](std::uint64_t now) {
         return own_node && (now >= until || client_.waits_in_vain(me));
@@ -80,10 +95,8 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
             const word::Word w = word_.load(std::memory_order_relaxed);
             if (word::state(w) == word::HELD) client_.attention(word::seat(w));
         }
-        if (now < spin_until) {
-            Sys::pause();
-            continue;
-        }
+        if (spin(now, spins)) continue;
+        spins.end();
         if (!queued && (now >= until || client_.stranded())) return false;
         if (queued && over(now)) {
             // The hint may be this thread's, and others who post rely on it to look: L1.
@@ -112,11 +125,14 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
             }
             if (posted() == queued &&
                 !(queued ? takeable(me, word_.load(std::memory_order_seq_cst)) || over(0)
-                         : client_.stranded()))
+                         : client_.stranded())) {
+                crowd_.count_out(me);
                 Sys::block(me, block_until);
+                crowd_.count_in(me);
+            }
         }
         const bool open_wish = idle_.remove(me);
-        if (me.look_again()) spin_until = spin_end();
+        if (me.look_again()) spins.start();
         if (!me.granted()) serve_wish(open_wish);  // who holds looks itself
     }
     me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
@@ -166,7 +182,8 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     const bool may_run = times_.anywhere || me.drives;
     std::uint32_t first = seat::BUSY;
     me.state.compare_exchange_strong(first, seat::SPIN, std::memory_order_seq_cst);  // fresh ones are WOKEN
-    std::uint64_t spin_until = spin_end();
+    crowd_.count_out(me);
+    Spin spins(nullptr, false);
     std::uint64_t idle_since = Sys::now();
     std::uint64_t lent_since = 0;
     word::Word lent = 0;
@@ -204,10 +221,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
                 continue;
             }
         }
-        if (standby && now < spin_until) {
-            Sys::pause();
-            continue;
-        }
+        if (standby && spin(now, spins)) continue;
 
         // The standby watches, while there is work, that the holder lets others in. Nobody holds in a pause.
         const bool watch =
@@ -240,7 +254,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
             until = later(idle_since, times_.idle_timeout);
         Sys::block(me, until);
         if (me.look_again()) {
-            spin_until = spin_end();
+            spins.start();
             idle_since = Sys::now();
         } else if (surplus && Sys::now() >= until) {
             idle_since = Sys::now();
@@ -262,6 +276,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     }
     scouts_.count_out(me);  // from here on nobody wakes it: what it was counted in for is passed on
     watching_.store(false, std::memory_order_relaxed);
+    if (outcome != Idle::leaves) crowd_.count_in(me);
     if (outcome == Idle::holds) {
         if (client_.wants_spare()) ask_for_spare();
         pass_poller_on();

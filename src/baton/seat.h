@@ -35,6 +35,7 @@ struct Seat {
     std::uint32_t id = 0;   // names the thread in the baton's word; unique while the seat is used
     bool drives = false;    // its thread is attached or runs the runtime: it may take a paused baton
     bool carrier = false;   // its thread can run any ready task
+    bool in_crowd = false;  // it counts in Baton::crowd_; by its own thread
     void* owner = nullptr;  // for the runtime
 
     // Guarded by the idle list's lock.

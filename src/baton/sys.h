@@ -28,10 +28,11 @@ struct RealSys {
     using Atomic = std::atomic<T>;
 
     static std::uint64_t now() noexcept { return now_ns(); }
-    static bool one_cpu() noexcept {
-        static const bool one = cpus() == 1;
-        return one;
+    static int cpus() noexcept {
+        static const int count = static_cast<int>(mc::cpus());
+        return count;
     }
+    static bool one_cpu() noexcept { return cpus() == 1; }
 
     // Between a store and a load of a fast path: stops the compiler only. The other side of each such
     // pair calls heavy_fence.
@@ -55,6 +56,8 @@ struct RealSys {
         __asm__ volatile("yield");
 #endif
     }
+    // How often a thread that waits in a crowd gives way to others before it blocks.
+    static constexpr unsigned kYields = 64;
     static void yield_cpu() noexcept;
 
     // Blocks while seat.state is PARKED, until `until` at the latest; may return early. unblock ends it

@@ -453,7 +453,9 @@ void Model::section(Worker& worker, Task& task) {
     if (!baton_.reclaim(seat)) {
         task.seat = &seat;
         task.returning = true;
+        ++waiting_;
         baton_.acquire(seat, task, kForever);
+        --waiting_;
         task.returning = false;
         if (!task.bound) task.seat = nullptr;
         world_.check(!task.linked, "a section is back, its node is in the line");

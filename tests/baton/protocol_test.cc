@@ -33,6 +33,16 @@ TEST(Protocol, SectionsWithoutAnyPoster) {
     passes(plan);
 }
 
+// More threads in sections than CPUs.
+TEST(Protocol, ACrowd) {
+    Plan plan = base();
+    plan.tasks = 8;
+    plan.attached = 2;
+    plan.posters = 0;
+    plan.steps = 12;
+    passes(plan);
+}
+
 TEST(Protocol, ForeignPosters) {
     Plan plan = base();
     plan.posters = 3;

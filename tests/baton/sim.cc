@@ -73,7 +73,7 @@ bool Cell::fails_for_nothing() const {
 
 World::World(std::uint64_t seed, Flaw flaw) : seed_(seed), random_(seed), flaw_(flaw) {
     way_ = static_cast<Way>(random_.below(3));
-    one_cpu_ = random_.one_in(3);
+    cpus_ = static_cast<int>(1 + random_.below(3));
     constexpr std::uint64_t ticks[] = {40, 400, 4'000, 20'000};
     tick_ = ticks[random_.below(4)];
     constexpr std::uint64_t commits[] = {1, 3, 20, 200};

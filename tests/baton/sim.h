@@ -114,7 +114,7 @@ public:
     }
     std::uint64_t seed() const { return seed_; }
     Flaw flaw() const { return flaw_; }
-    bool one_cpu() const { return one_cpu_; }
+    int cpus() const { return cpus_; }
     std::uint64_t steps() const { return steps_; }
     std::string describe() const;  // where each simulated thread stands
 
@@ -160,7 +160,7 @@ private:
     Random random_;
     const Flaw flaw_;
     Way way_;
-    bool one_cpu_;
+    int cpus_;
     std::uint64_t tick_;                             // most nanoseconds per step
     std::uint64_t commit_one_in_;                    // how long stores stay buffered
     std::uint64_t switch_one_in_;                    // for `sticky`

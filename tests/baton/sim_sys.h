@@ -75,10 +75,12 @@ struct SimSys {
     using Atomic = SimAtomic<T>;
 
     static std::uint64_t now() { return World::current()->now(); }
-    static bool one_cpu() { return World::current()->one_cpu(); }
+    static int cpus() { return World::current()->cpus(); }
+    static bool one_cpu() { return cpus() == 1; }
     static void light_fence() { World::current()->point(); }
     static void heavy_fence() { World::current()->heavy_fence(); }
     static void pause() { World::current()->pause(); }
+    static constexpr unsigned kYields = 2;  // so that they do block
     static void yield_cpu() { World::current()->pause(); }
     static void block(mc::Seat<SimSys>& seat, std::uint64_t until) {
         World::current()->block(

@@ -63,15 +63,16 @@ t.test("a debug hook of the script's is there as before", function()
 end)
 
 t.test("others go on beside one that will not hear, and are not told", function()
-    local others, sum = {}, 0
+    local others = {}
     for i = 1, 5 do
         others[i] = mc.spawn(function()
+            local sum = 0 -- not shared: a slice may end between two instructions
             for _ = 1, 50 do
                 for n = 1, 1000 do sum = sum + n % 2 end
                 native.section()
                 mc.yield()
             end
-            return true
+            return sum
         end)
     end
     local caught = 0
@@ -84,8 +85,7 @@ t.test("others go on beside one that will not hear, and are not told", function(
     t.eventually(function() return task:status() == "suspended" end)
     task:cancel()
     t.eq(select(2, task:join()), "cancelled")
-    for i = 1, 5 do t.eq(others[i]:join(), true) end
-    t.eq(sum, 5 * 50 * 500)
+    for i = 1, 5 do t.eq(others[i]:join(), 50 * 500) end
     t.eq(caught > 0, true)
 end)
 
