@@ -1,0 +1,76 @@
+/* The two functions behind perlmulticore.h, and where XS modules find them.
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "host.h"
+
+/* Frozen: every module that bundles perlmulticore.h has it compiled in. */
+struct perl_multicore_api {
+    void (*release)(void);
+    void (*acquire)(void);
+};
+
+/* What the runtime learns about a place it learns about the caller's, which has no mc_site of its own. Two
+ * places that share one are merely judged together. */
+enum { SITES = 64 };
+static struct mc_site sites[SITES];
+
+static struct mc_site *site_of(const void *return_address) {
+    uintptr_t address = (uintptr_t)return_address;
+    return &sites[(address ^ address >> 6 ^ address >> 12) % SITES];
+}
+
+void mcp_release(struct mc_site *site) { mc_ext_api_()->release(site); }
+
+void mcp_acquire(struct mc_site *site) { mc_ext_api_()->acquire(site); }
+
+static void release(void) {
+    if (!mcp.runtime) {
+        /* Nothing is open that this could change: the acquire, too, does nothing. */
+        if (!mcp.enabled || mcp.dead) return;
+        dTHXa(mcp.perl);
+        if (PERL_GET_CONTEXT != (void *)aTHX) return; /* another interpreter's */
+        mcp_start(aTHX);
+    }
+    mcp_release(site_of(__builtin_return_address(0)));
+}
+
+/* An exception or a cancel has come meanwhile, maybe for another coroutine. */
+static void look_for_news(void) {
+    mc_task *task = mc_task_current();
+    if (!task || mc_task_state(task) != MC_TASK_RUNNING) return; /* the end of an inner pair */
+    dTHXa(mcp.perl);
+    struct mcp_coroutine *self = mcp_current(aTHX);
+    if (self) mcp_deliver(aTHX_ self);
+}
+
+static void acquire(void) {
+    if (!mcp.runtime) return;
+    mcp_acquire(site_of(__builtin_return_address(0)));
+    if (mcp.coro->except || mcp.cancelled) look_for_news();
+}
+
+void mcp_publish(pTHX) {
+    static const char key[] = "perl_multicore_api";
+    static struct perl_multicore_api own;
+    SV *sv = *hv_fetch(PL_modglobal, key, sizeof key - 1, 1);
+    struct perl_multicore_api *api = &own;
+    if (SvPOK(sv)) {
+        api = (struct perl_multicore_api *)SvPVX(sv); /* modules keep this address */
+    } else {
+        SvUPGRADE(sv, SVt_PV);
+        SvPV_set(sv, (char *)api);
+        SvCUR_set(sv, sizeof *api);
+        SvLEN_set(sv, 0); /* not perl's to free */
+        SvPOK_only(sv);
+        SvREADONLY_on(sv);
+    }
+    for (int i = 0; i < SITES; i++) {
+        sites[i].file = "an XS module";
+        sites[i].func = "perlinterp_release";
+    }
+    api->release = release;
+    api->acquire = acquire;
+}

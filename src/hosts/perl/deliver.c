@@ -1,0 +1,75 @@
+/* Exceptions and cancels that came during a section: at the return of the XS function.
+ *
+ * An XS function returns to the op that follows the one in PL_op. So that is set to a copy of its call which
+ * is followed by an op of ours: no frame of C is jumped over, and an eval around the call catches it.
+ *
+ * Rejected: croak in the acquire (jumps over the function's own clean-up); PL_signalhook (is looked at later,
+ * when the eval may be over).
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#include "host.h"
+
+/* Out of callbacks that perl itself makes (tie, overload, sort, signals): Coro can end a coroutine only on
+ * its main stack. */
+static void leave_callbacks(pTHX) {
+    while (PL_curstackinfo->si_prev) {
+        dSP;
+        dounwind(-1);
+        POPSTACK;
+        PERL_UNUSED_VAR(sp);
+    }
+}
+
+/* Calls Coro::Multicore::_finish with what was given to cancel. */
+static OP *finish(pTHX_ struct mcp_coroutine *self) {
+    leave_callbacks(aTHX);
+    AV *arguments = self->cancelled;
+    self->cancelled = NULL;
+    --mcp.cancelled;
+    sv_2mortal((SV *)arguments);
+    dSP;
+    PUSHMARK(SP);
+    for (SSize_t i = 0; i <= av_top_index(arguments); i++) XPUSHs(*av_fetch(arguments, i, 0));
+    XPUSHs((SV *)get_cv("Coro::Multicore::_finish", 0));
+    PUTBACK;
+    self->call.op_flags = OPf_WANT_VOID | OPf_STACKED;
+    self->call.op_private = 0;
+    self->call.op_next = self->original->op_next;
+    PL_op = (OP *)&self->call;
+    return PL_ppaddr[OP_ENTERSUB](aTHX);
+}
+
+static OP *pp_deliver(pTHX) {
+    struct mcp_coroutine *self = mcp_current(aTHX);
+    self->scope = 0;
+    PL_op = self->original;
+    if (self->cancelled) return finish(aTHX_ self);
+    SV *exception = mcp.coro->except;
+    if (!exception) return NORMAL;
+    mcp.coro->except = NULL;
+    sv_setsv(ERRSV, exception);
+    SvREFCNT_dec_NN(exception);
+    croak(NULL);
+    return NORMAL;
+}
+
+void mcp_deliver(pTHX_ struct mcp_coroutine *self) {
+    if (!mcp.coro->except && !self->cancelled) return;
+    OP *call = PL_op;
+    /* In these perl does not go on at the next op, or drops the exception; it stays pending. */
+    const I32 type = PL_curstackinfo->si_type;
+    if (!call || call->op_type != OP_ENTERSUB || type == PERLSI_SORT ||
+        (type == PERLSI_DESTROY && !self->cancelled))
+        return;
+    /* A function further out is to deliver it, unless an exception ended that one. */
+    if (self->scope && self->scope < PL_scopestack_ix) return;
+    self->scope = PL_scopestack_ix;
+    if (call != (OP *)&self->call) self->original = call;
+    self->call = *(UNOP *)self->original;
+    self->deliver = (OP){0};
+    self->deliver.op_type = OP_CUSTOM;
+    self->deliver.op_ppaddr = pp_deliver;
+    self->deliver.op_next = self->original->op_next;
+    self->call.op_next = &self->deliver;
+    PL_op = (OP *)&self->call;
+}

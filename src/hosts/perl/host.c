@@ -1,0 +1,165 @@
+/* The runtime, and the hooks by which it drives Coro.
+ * SPDX-License-Identifier: BSL-1.0
+ */
+#include "host.h"
+
+struct mcp_host mcp;
+
+static mc_task *current(void *unused) {
+    (void)unused;
+    if (mcp.dead) return NULL;
+    dTHXa(mcp.perl);
+    /* Perl's locale is a thread's: this thread may be about to lend the baton. */
+    mcp.locale = uselocale((locale_t)0);
+    struct mcp_coroutine *self = mcp_current(aTHX);
+    return self ? self->task : NULL;
+}
+
+bool mcp_loop_wants(void) {
+    if (mcp.poller) return false;
+    SV *idle = mcp.idle;
+    return SvROK(idle) && (HV *)SvRV(idle) != mcp.own_idle;
+}
+
+/* Any thread, so the counters of Coro are read as they come. */
+static int ready(void *unused) {
+    (void)unused;
+    return __atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || *(volatile int *)&mcp.coro->nready > 0 ||
+           mcp_loop_wants();
+}
+
+static void wake(void *unused) {
+    (void)unused;
+    dTHXa(mcp.perl);
+    __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST); /* after the state that collect_due reads */
+    /* As a signal handler does: perl comes to signal_hook. */
+    __atomic_store_n(&PL_sig_pending, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&mcp.announce, __ATOMIC_RELAXED)) mcp_kick();
+}
+
+void mcp_collect_due(pTHX) {
+    /* Cleared before the look: what comes later sets it again. */
+    if (!__atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || !__atomic_exchange_n(&mcp.due, 0, __ATOMIC_SEQ_CST))
+        return;
+    HV *self = (HV *)SvRV(mcp.coro->current);
+    for (struct mcp_coroutine *lender = mcp.lenders; lender; lender = lender->next)
+        if (lender->hv != self && mc_task_state(lender->task) == MC_TASK_DUE) mcp_ready(aTHX_ lender->hv);
+}
+
+/* Not amid a sort or a compilation: there Coro cannot switch either. */
+static int may_lend(void *unused) {
+    (void)unused;
+    dTHXa(mcp.perl);
+    if (PL_parser && PL_parser->lex_state != LEX_NOTPARSING) return 0;
+    for (const PERL_SI *info = PL_curstackinfo; info; info = info->si_prev)
+        if (info->si_type == PERLSI_SORT) return 0;
+    return 1;
+}
+
+static void taken(void *unused, mc_task *task) {
+    (void)unused, (void)task;
+    if (mcp.locale) uselocale(mcp.locale);
+}
+
+static void enlist(struct mcp_coroutine *self) {
+    self->lends = true;
+    self->left = false;
+    self->previous = NULL;
+    self->next = mcp.lenders;
+    if (self->next) self->next->previous = self;
+    mcp.lenders = self;
+    if (!self->polls && !self->idles && mcp.sections++ == 0) mcp_libev_hold(true);
+}
+
+static void delist(struct mcp_coroutine *self) {
+    self->lends = false;
+    if (self->next) self->next->previous = self->previous;
+    if (self->previous)
+        self->previous->next = self->next;
+    else
+        mcp.lenders = self->next;
+    if (!self->polls && !self->idles && --mcp.sections == 0) mcp_libev_hold(false);
+}
+
+static bool anything_ready(void) { return mcp.coro->nready > 0 || mcp_loop_wants(); }
+
+static void schedule_others(pTHX_ struct mcp_coroutine *self) {
+    while (mc_task_state(self->task) != MC_TASK_DUE) {
+        mcp_collect_due(aTHX);
+        if (mc_task_state(self->task) == MC_TASK_DUE) break;
+        if (!anything_ready()) {
+            /* What ran meanwhile may have changed what the loop waits for. */
+            if (self->left || (self->idles && mcp.sections == 0)) mcp_kick();
+            self->left = false;
+            break;
+        }
+        if (self->polls) {
+            /* As if it had given way: the loop has its turn again. */
+            mcp_ready_quietly(aTHX_ self->hv);
+            if (!self->left) mcp_libev_left();
+            self->left = true;
+        }
+        mcp.coro->schedule(aTHX);
+    }
+}
+
+/* To Coro, this stack is the lender's until it returns. */
+static void run(void *unused, mc_task *lender) {
+    (void)unused;
+    dTHXa(mcp.perl);
+    struct mcp_coroutine *self = mc_task_data(lender);
+    /* Until the section has ended its coroutine lives, and so does what its C code uses. */
+    SvREFCNT_inc_simple_void_NN((SV *)self->hv);
+    enlist(self);
+    mcp_find_loops(aTHX);
+    dSP;
+    /* Coro's ready hook may be perl code: not on the stack that the XS function uses, and if it dies, not
+     * through its frames. */
+    PUSHSTACKi(PERLSI_UNKNOWN);
+    dJMPENV;
+    int died = 0;
+    JMPENV_PUSH(died);
+    if (died) {
+        POPSTACK_TO(PL_mainstack);
+        Perl_croak_nocontext("panic: died in a deputy");
+    }
+    schedule_others(aTHX_ self);
+    JMPENV_POP;
+    SPAGAIN;
+    POPSTACK;
+    delist(self);
+    mcp.locale = uselocale((locale_t)0);
+    SvREFCNT_dec_NN((SV *)self->hv); /* the current one: Coro has another */
+}
+
+static void thread_start(void *unused) {
+    (void)unused;
+    dTHXa(mcp.perl);
+    PERL_SET_CONTEXT(aTHX); /* for signal handlers, and what looks for it there */
+}
+
+void mcp_start(pTHX) {
+    mc_host host = MC_HOST_INIT;
+    host.flags = MC_HOST_OWN_SCHEDULER;
+    host.taken = taken;
+    host.may_lend = may_lend;
+    host.current = current;
+    host.ready = ready;
+    host.run = run;
+    host.wake = wake;
+    mc_runtime_options options = mcp.options;
+    options.name = "perl";
+    options.host = &host;
+    options.thread_start = thread_start;
+    mcp.locale = uselocale((locale_t)0);
+    mc_runtime *runtime = NULL;
+    mc_status status = mc_runtime_create(&options, &runtime);
+    if (status == MC_OK) status = mc_attach(runtime, NULL, MC_FOREVER, NULL);
+    if (status != MC_OK) {
+        mc_runtime_destroy(runtime);
+        croak("Coro::Multicore: cannot start: %s (%s)", mc_status_message(status), mc_status_name(status));
+    }
+    mc_enable(runtime, mcp.enabled);
+    mcp.runtime = runtime;
+    mcp_find_loops(aTHX);
+}
