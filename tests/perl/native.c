@@ -172,6 +172,8 @@ XS_INTERNAL(xs_call) {
     PUSHMARK(SP);
     PUTBACK;
     call_sv(sub, G_SCALAR);
+    SPAGAIN;
+    ST(0) = TOPs;
     XSRETURN(1);
 }
 

@@ -1,6 +1,8 @@
 /* The runtime, and the hooks by which it drives Coro.
  * SPDX-License-Identifier: BSL-1.0
  */
+#include <unistd.h>
+
 #include "host.h"
 
 struct mcp_host mcp;
@@ -15,17 +17,19 @@ static mc_task *current(void *unused) {
     return self ? self->task : NULL;
 }
 
-bool mcp_loop_wants(void) {
+/* Any thread: there is an event loop, to be run by Coro's idle coroutine, and nobody waits in it. */
+static bool loop_wants(void) {
     if (mcp.poller) return false;
     SV *idle = mcp.idle;
-    return SvROK(idle) && (HV *)SvRV(idle) != mcp.own_idle;
+    /* The loop cannot go on if it is one of its callbacks that is in a section. */
+    return SvROK(idle) && (HV *)SvRV(idle) != mcp.own_idle && SvRV(idle) != SvRV(mcp.coro->current);
 }
 
 /* Any thread, so the counters of Coro are read as they come. */
 static int ready(void *unused) {
     (void)unused;
     return __atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || *(volatile int *)&mcp.coro->nready > 0 ||
-           mcp_loop_wants();
+           loop_wants();
 }
 
 static void wake(void *unused) {
@@ -81,7 +85,7 @@ static void delist(struct mcp_coroutine *self) {
     if (!self->polls && !self->idles && --mcp.sections == 0) mcp_libev_hold(false);
 }
 
-static bool anything_ready(void) { return mcp.coro->nready > 0 || mcp_loop_wants(); }
+static bool anything_ready(void) { return mcp.coro->nready > 0 || loop_wants(); }
 
 static void schedule_others(pTHX_ struct mcp_coroutine *self) {
     while (mc_task_state(self->task) != MC_TASK_DUE) {
@@ -103,6 +107,14 @@ static void schedule_others(pTHX_ struct mcp_coroutine *self) {
     }
 }
 
+/* There is no frame that could catch it: the XS function's are in use. */
+static void die_here(pTHX) {
+    PerlIO_printf(PerlIO_stderr(), "Coro::Multicore: an exception in Coro's ready hook: %s\n",
+                  SvPV_nolen(ERRSV));
+    PerlIO_flush(NULL);
+    _exit(255);
+}
+
 /* To Coro, this stack is the lender's until it returns. */
 static void run(void *unused, mc_task *lender) {
     (void)unused;
@@ -119,10 +131,7 @@ static void run(void *unused, mc_task *lender) {
     dJMPENV;
     int died = 0;
     JMPENV_PUSH(died);
-    if (died) {
-        POPSTACK_TO(PL_mainstack);
-        Perl_croak_nocontext("panic: died in a deputy");
-    }
+    if (died) die_here(aTHX);
     schedule_others(aTHX_ self);
     JMPENV_POP;
     SPAGAIN;

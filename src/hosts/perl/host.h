@@ -74,7 +74,6 @@ void mcp_acquire(struct mc_site *site);
 /* ---- host.c ---- */
 void mcp_start(pTHX);       /* the runtime; croaks */
 void mcp_collect_due(pTHX); /* makes coroutines ready whose sections have ended */
-bool mcp_loop_wants(void);  /* any thread: there is an event loop, and nobody waits in it */
 
 /* ---- coroutine.c ---- */
 struct mcp_coroutine *mcp_current(pTHX); /* NULL: no memory */
