@@ -9,23 +9,25 @@
  */
 #include "host.h"
 
-/* Out of callbacks that perl itself makes (tie, overload, sort, signals): Coro can end a coroutine only on
- * its main stack. */
-static void leave_callbacks(pTHX) {
-    while (PL_curstackinfo->si_prev) {
+/* Leaves every scope of the coroutine, innermost first, so that its guards run; Coro would leave them in one
+ * go, with the variables of the wrong sub. */
+static void unwind(pTHX) {
+    while (PL_curstackinfo->si_prev) { /* callbacks that perl itself makes: tie, overload, DESTROY */
         dSP;
         dounwind(-1);
         POPSTACK;
         PERL_UNUSED_VAR(sp);
     }
+    dounwind(-1);
+    FREETMPS;
 }
 
 /* Calls Coro::Multicore::_finish with what was given to cancel. */
 static OP *finish(pTHX_ struct mcp_coroutine *self) {
-    leave_callbacks(aTHX);
     AV *arguments = self->cancelled;
-    self->cancelled = NULL;
+    self->cancelled = NULL; /* what the guards call is not cancelled */
     --mcp.cancelled;
+    unwind(aTHX);
     sv_2mortal((SV *)arguments);
     dSP;
     PUSHMARK(SP);
@@ -34,7 +36,7 @@ static OP *finish(pTHX_ struct mcp_coroutine *self) {
     PUTBACK;
     self->call.op_flags = OPf_WANT_VOID | OPf_STACKED;
     self->call.op_private = 0;
-    self->call.op_next = self->original->op_next;
+    self->call.op_next = NULL; /* Coro::terminate does not return */
     PL_op = (OP *)&self->call;
     return PL_ppaddr[OP_ENTERSUB](aTHX);
 }

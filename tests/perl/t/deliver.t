@@ -116,16 +116,16 @@ sub in_section(&) {
 {
     package Tied;
     sub TIESCALAR { my ($class, $gate) = @_; bless [$gate], $class }
-    sub FETCH { my $guard = Guard->new($_[0][0][2]); Native::take($_[0][0]->fd) }
+    sub FETCH { my $guard = $_[0][0][2]->(); Native::take($_[0][0]->fd) }
     package Overloaded;
-    use overload '+' => sub { my $guard = Guard->new($_[0][0][2]); Native::take($_[0][0]->fd) };
+    use overload '+' => sub { my $guard = $_[0][0][2]->(); Native::take($_[0][0]->fd) };
 }
 
 for my $kind ('tie', 'overload', '__WARN__', 'DESTROY', 'first', 'eval string', 'two levels') {
     my ($guarded, $after) = (0, 0);
     my ($coro, $gate) = in_section {
         my ($gate) = @_;
-        $gate->[2] = sub { $guarded++ };
+        $gate->[2] = sub { Guard->new(sub { $guarded++ }) };
         my $guard = Guard->new(sub { $guarded++ });
         if ($kind eq 'tie') {
             tie my $scalar, 'Tied', $gate;
@@ -133,16 +133,16 @@ for my $kind ('tie', 'overload', '__WARN__', 'DESTROY', 'first', 'eval string', 
         } elsif ($kind eq 'overload') {
             my $sum = 1 + bless [$gate], 'Overloaded';
         } elsif ($kind eq '__WARN__') {
-            local $SIG{__WARN__} = sub { my $guard = Guard->new($gate->[2]); Native::take($gate->fd) };
+            local $SIG{__WARN__} = sub { my $guard = $gate->[2]->(); Native::take($gate->fd) };
             warn 'x';
         } elsif ($kind eq 'DESTROY') {
-            my $last = Guard->new(sub { my $guard = Guard->new($gate->[2]); Native::take($gate->fd) });
+            my $last = Guard->new(sub { my $guard = $gate->[2]->(); Native::take($gate->fd) });
             undef $last;
         } elsif ($kind eq 'first') {
             require List::Util;
-            my $found = List::Util::first(sub { my $guard = Guard->new($gate->[2]); Native::take($gate->fd) }, 1);
+            my $found = List::Util::first(sub { my $guard = $gate->[2]->(); Native::take($gate->fd) }, 1);
         } elsif ($kind eq 'eval string') {
-            eval 'my $guard = Guard->new($gate->[2]); Native::take($gate->fd)';
+            eval 'my $guard = $gate->[2]->(); Native::take($gate->fd)';
         } else {
             my $sum = 1 + bless [$gate], 'Overloaded' for Native::call(sub { tie my $scalar, 'Tied', $gate; my $copy = $scalar });
         }
