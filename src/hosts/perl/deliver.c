@@ -58,11 +58,12 @@ static OP *pp_deliver(pTHX) {
 void mcp_deliver(pTHX_ struct mcp_coroutine *self) {
     if (!mcp.coro->except && !self->cancelled) return;
     OP *call = PL_op;
-    /* In these perl does not go on at the next op, or drops the exception; it stays pending. */
+    /* In these perl does not go on at the next op, drops exceptions, or would destroy an object twice. */
     const I32 type = PL_curstackinfo->si_type;
-    if (!call || call->op_type != OP_ENTERSUB || type == PERLSI_SORT ||
-        (type == PERLSI_DESTROY && !self->cancelled))
+    if (!call || call->op_type != OP_ENTERSUB || type == PERLSI_SORT || type == PERLSI_DESTROY) {
+        if (self->cancelled) mcp_cancel_later(aTHX_ self->hv);
         return;
+    }
     /* A function further out is to deliver it, unless an exception ended that one. */
     if (self->scope && self->scope < PL_scopestack_ix) return;
     self->scope = PL_scopestack_ix;

@@ -104,6 +104,9 @@ void mcp_libev_left(void);       /* with the baton: others run while it waits */
 void mcp_libev_hold(bool holds); /* EV::run does not return */
 void mcp_libev_forked(void);
 
+/* ---- cancel.c ---- */
+void mcp_cancel_later(pTHX_ HV *hv); /* when it gives way */
+
 /* ---- fork.c, signal.c ---- */
 void mcp_watch_forks(void);
 void mcp_after_fork(pTHX); /* in the child, where perl code may run */

@@ -121,7 +121,7 @@ sub in_section(&) {
     use overload '+' => sub { my $guard = $_[0][0][2]->(); Native::take($_[0][0]->fd) };
 }
 
-for my $kind ('tie', 'overload', '__WARN__', 'DESTROY', 'first', 'eval string', 'two levels') {
+for my $kind ('tie', 'overload', '__WARN__', 'first', 'eval string', 'two levels') {
     my ($guarded, $after) = (0, 0);
     my ($coro, $gate) = in_section {
         my ($gate) = @_;
@@ -135,9 +135,6 @@ for my $kind ('tie', 'overload', '__WARN__', 'DESTROY', 'first', 'eval string', 
         } elsif ($kind eq '__WARN__') {
             local $SIG{__WARN__} = sub { my $guard = $gate->[2]->(); Native::take($gate->fd) };
             warn 'x';
-        } elsif ($kind eq 'DESTROY') {
-            my $last = Guard->new(sub { my $guard = $gate->[2]->(); Native::take($gate->fd) });
-            undef $last;
         } elsif ($kind eq 'first') {
             require List::Util;
             my $found = List::Util::first(sub { my $guard = $gate->[2]->(); Native::take($gate->fd) }, 1);
@@ -152,6 +149,22 @@ for my $kind ('tie', 'overload', '__WARN__', 'DESTROY', 'first', 'eval string', 
     $gate->open;
     is($coro->join, $kind, "cancel in: $kind");
     is("$guarded $after", '2 0', '... guards run, code does not');
+}
+
+{
+    my ($guarded, $destroyed, $after) = (0, 0, 0);
+    my ($coro, $gate) = in_section {
+        my ($gate) = @_;
+        my $guard = Guard->new(sub { $guarded++ });
+        my $last = Guard->new(sub { Native::take($gate->fd); $destroyed++ });
+        undef $last;
+        cede;
+        $after++;
+    };
+    $coro->cancel('in DESTROY');
+    $gate->open;
+    is($coro->join, 'in DESTROY', 'cancel in a DESTROY: when the coroutine gives way');
+    is("$destroyed $guarded $after", '1 1 0', '... and the DESTROY has been to its end');
 }
 
 {

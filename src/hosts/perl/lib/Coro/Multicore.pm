@@ -37,6 +37,20 @@ unless (defined $deadlock->{desc}) {
     *Coro::cancel = sub { &_coro_cancel unless &_defer_cancel };
 }
 
+# Cancels those that could not end as their section did, when they have given way.
+our @_late;
+our $_canceller = Coro->new(sub {
+    while () {
+        while (my $coro = shift @_late) {
+            my $arguments = _take_cancel($coro) or next;
+            _coro_cancel($coro, @$arguments);
+        }
+        Coro::schedule();
+    }
+});
+$_canceller->{desc} = '[Coro::Multicore canceller]';
+$_canceller->prio(Coro::PRIO_MAX());
+
 # In a coroutine that was cancelled during a section.
 sub _finish { Coro::terminate(@_) }
 
