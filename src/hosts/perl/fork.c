@@ -19,7 +19,8 @@ void mcp_after_fork(pTHX) {
     if (!mcp.runtime) return;
     mcp_renew_wake_fd();
     mcp_libev_forked();
-    mcp.poller = NULL;
+    mcp_poll_forked();
+    __atomic_store_n(&mcp.idles, false, __ATOMIC_RELAXED);
     AV *lost = newAV();
     HV *self = (HV *)SvRV(mcp.coro->current);
     for (struct mcp_coroutine *lender = mcp.lenders; lender; lender = lender->next)

@@ -17,19 +17,20 @@ static mc_task *current(void *unused) {
     return self ? self->task : NULL;
 }
 
-/* Any thread: there is an event loop, to be run by Coro's idle coroutine, and nobody waits in it. */
-static bool loop_wants(void) {
-    if (mcp.poller) return false;
-    SV *idle = mcp.idle;
-    /* The loop cannot go on if it is one of its callbacks that is in a section. */
-    return SvROK(idle) && (HV *)SvRV(idle) != mcp.own_idle && SvRV(idle) != SvRV(mcp.coro->current);
+/* Any thread: Coro's idle coroutine should wait for events, or this host's own one for signals, and does not.
+ */
+static bool idle_wants(void) {
+    HV *idle = SvROK(mcp.idle) ? (HV *)SvRV(mcp.idle) : NULL;
+    /* It cannot if it is one of its callbacks that is in a section. */
+    if (!idle || idle == (HV *)SvRV(mcp.coro->current)) return false;
+    return idle == mcp.own_idle ? !__atomic_load_n(&mcp.idles, __ATOMIC_RELAXED) : !mcp.poller;
 }
 
 /* Any thread, so the counters of Coro are read as they come. */
 static int ready(void *unused) {
     (void)unused;
     return __atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || *(volatile int *)&mcp.coro->nready > 0 ||
-           loop_wants();
+           idle_wants();
 }
 
 static void wake(void *unused) {
@@ -85,7 +86,7 @@ static void delist(struct mcp_coroutine *self) {
     if (!self->polls && !self->idles && --mcp.sections == 0) mcp_libev_hold(false);
 }
 
-static bool anything_ready(void) { return mcp.coro->nready > 0 || loop_wants(); }
+static bool anything_ready(void) { return mcp.coro->nready > 0 || idle_wants(); }
 
 static void schedule_others(pTHX_ struct mcp_coroutine *self) {
     while (mc_task_state(self->task) != MC_TASK_DUE) {

@@ -89,6 +89,7 @@ void mcp_deliver(pTHX_ struct mcp_coroutine *coroutine);
 enum mcp_wait { MCP_WAIT_LIBEV, MCP_WAIT_SELECT };
 bool mcp_poll_begin(pTHX_ enum mcp_wait kind); /* true: others ran, what the loop waits for may be stale */
 void mcp_poll_end(void);
+void mcp_poll_forked(void);
 void mcp_kick(void);      /* any thread, async-signal-safe: ends the wait */
 int mcp_wake_fd(void); /* with the baton; readable after mcp_ring; -1: none to be had */
 void mcp_ring(void);   /* any thread, async-signal-safe */

@@ -68,6 +68,12 @@ __attribute__((noinline)) void mcp_poll_end(void) {
     mc_scope_leave(scope);
 }
 
+/* The thread that waited is the parent's. */
+void mcp_poll_forked(void) {
+    libev_waits = fd_waits = false;
+    mcp.poller = NULL;
+}
+
 void mcp_kick(void) {
     if (__atomic_load_n(&libev_waits, __ATOMIC_SEQ_CST)) mcp_libev_kick();
     if (__atomic_load_n(&fd_waits, __ATOMIC_SEQ_CST) || __atomic_load_n(&mcp.idles, __ATOMIC_SEQ_CST) ||

@@ -19,16 +19,19 @@ sub import {
 
 # What Coro does when nobody can ever be ready, is still done then.
 my $deadlock = $Coro::idle;
-unless (defined $deadlock->{desc}) {
-    $Coro::idle = Coro->new(sub {
+
+sub _be_idle {
+    my $coro = Coro->new(sub {
         while () {
             $deadlock->ready unless _sleep();
-            Coro::schedule();
+            Coro::schedule() if Coro::nready(); # it must not wait for itself
         }
     });
-    $Coro::idle->{desc} = '[Coro::Multicore idle]';
-    _idle_is($Coro::idle);
+    $coro->{desc} = '[Coro::Multicore idle]';
+    _idle_is($coro);
+    $Coro::idle = $coro;
 }
+_be_idle() unless defined $deadlock->{desc}; # an event loop
 
 # Calls of Coro's functions that switch have to name them by a glob.
 {
@@ -54,10 +57,29 @@ $_canceller->prio(Coro::PRIO_MAX());
 # In a coroutine that was cancelled during a section.
 sub _finish { Coro::terminate(@_) }
 
+# An idle coroutine like the one of the event loop.
+sub _be_idle_in_loop {
+    my ($poll) = @_;
+    my $coro = Coro->new(sub {
+        while () {
+            $poll->();
+            Coro::schedule() if Coro::nready();
+        }
+    });
+    $coro->{desc} = $Coro::idle->{desc};
+    $Coro::idle = $coro;
+}
+
 # In a forked child: coroutines whose sections were on other threads.
 sub _lost {
-    for my $coro (@{ $_[0] }) {
-        if ($coro == $Coro::idle) { _renew_idle() }
+    my ($coros) = @_;
+    for my $coro (@$coros) {
+        if ($coro == $Coro::idle) {
+            my $desc = $coro->{desc} || '';
+            if ($desc =~ /Multicore/) { _be_idle() }
+            elsif ($desc =~ /EV/) { _be_idle_in_loop(sub { &Coro::EV::_loop_oneshot }) }
+            elsif ($desc =~ /AnyEvent/) { _be_idle_in_loop(AnyEvent->can('_poll') || AnyEvent->can('one_event')) }
+        }
         _coro_cancel($coro) unless $coro == $Coro::main;
     }
 }
