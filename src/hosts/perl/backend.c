@@ -22,7 +22,23 @@ static struct mc_site *site_of(const void *return_address) {
     return &sites[(address ^ address >> 6 ^ address >> 12) % SITES];
 }
 
-void mcp_release(struct mc_site *site) { mc_ext_api_()->release(site); }
+/* Where a section of this very thread waits below, the runtime opens none. A coroutine that gives way in
+ * sections only would then keep that one from its turn for ever; so it gives way here. */
+static __attribute__((noinline)) void give_way_if_inline(struct mc_site *site) {
+    mc_task *task = mc_task_current();
+    if (!task || mc_task_state(task) != MC_TASK_RUNNING) return; /* it is open, and others run */
+    dTHXa(mcp.perl);
+    if (!mcp_may_switch(aTHX) || !mcp_any_due(aTHX)) return;
+    mcp_acquire(site);
+    mcp.coro->cede(aTHX);
+    mc_ext_api_()->release(site); /* maybe on another thread */
+}
+
+void mcp_release(struct mc_site *site) {
+    mc_ext_api_()->release(site);
+    /* Relaxed: exact if the section is inline, and else of no interest. */
+    if (__atomic_load_n(&mcp.sections, __ATOMIC_RELAXED) > 0) give_way_if_inline(site);
+}
 
 void mcp_acquire(struct mc_site *site) { mc_ext_api_()->acquire(site); }
 

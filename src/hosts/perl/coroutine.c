@@ -39,6 +39,7 @@ static struct mcp_coroutine *new_record(pTHX_ HV *hv) {
     struct mcp_coroutine *record = calloc(1, sizeof *record);
     if (!record) return NULL;
     record->hv = hv;
+    record->scope_kind = -1;
     mc_task_options options = MC_TASK_OPTIONS_INIT;
     SV **desc = hv_fetchs(hv, "desc", 0);
     if (desc && SvPOK(*desc)) options.name = SvPVX(*desc);

@@ -46,19 +46,38 @@ void mcp_collect_due(pTHX) {
     /* Cleared before the look: what comes later sets it again. */
     if (!__atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || !__atomic_exchange_n(&mcp.due, 0, __ATOMIC_SEQ_CST))
         return;
+    mcp_any_due(aTHX);
+}
+
+bool mcp_any_due(pTHX) {
+    bool any = false;
     HV *self = (HV *)SvRV(mcp.coro->current);
-    for (struct mcp_coroutine *lender = mcp.lenders; lender; lender = lender->next)
-        if (lender->hv != self && mc_task_state(lender->task) == MC_TASK_DUE) mcp_ready(aTHX_ lender->hv);
+    for (struct mcp_coroutine *lender = mcp.lenders; lender; lender = lender->next) {
+        if (lender->hv == self || mc_task_state(lender->task) != MC_TASK_DUE) continue;
+        mcp_ready(aTHX_ lender->hv);
+        any = true;
+    }
+    return any;
 }
 
 /* Not amid a sort or a compilation: there Coro cannot switch either. */
+static bool can_switch(pTHX) {
+    if (PL_parser && PL_parser->lex_state != LEX_NOTPARSING) return false;
+    for (const PERL_SI *info = PL_curstackinfo; info; info = info->si_prev)
+        if (info->si_type == PERLSI_SORT) return false;
+    return true;
+}
+
 static int may_lend(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
-    if (PL_parser && PL_parser->lex_state != LEX_NOTPARSING) return 0;
-    for (const PERL_SI *info = PL_curstackinfo; info; info = info->si_prev)
-        if (info->si_type == PERLSI_SORT) return 0;
-    return 1;
+    return can_switch(aTHX);
+}
+
+bool mcp_may_switch(pTHX) {
+    const struct mcp_coroutine *self = mcp_current(aTHX);
+    if (!self || mcp.dead || !can_switch(aTHX)) return false;
+    return self->scope_kind < 0 ? mcp.enabled : self->scope_kind == MC_SCOPE_ENABLE;
 }
 
 static void taken(void *unused, mc_task *task) {

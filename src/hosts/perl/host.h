@@ -31,6 +31,7 @@ struct mcp_coroutine {
     bool polls;                            /* its section is an event loop's wait */
     bool idles;                            /* its section is the sleep of this host's idle coroutine */
     bool left;                             /* others ran since it began to */
+    int scope_kind;                        /* MC_SCOPE_* of the innermost scope; -1: none */
     AV *cancelled;                         /* cancel came during a section: its arguments */
     /* What the XS function now running returns to, instead of its caller (deliver.c). */
     UNOP call;
@@ -74,6 +75,9 @@ void mcp_acquire(struct mc_site *site);
 /* ---- host.c ---- */
 void mcp_start(pTHX);       /* the runtime; croaks */
 void mcp_collect_due(pTHX); /* makes coroutines ready whose sections have ended */
+
+bool mcp_any_due(pTHX);     /* the same, and whether there are any */
+bool mcp_may_switch(pTHX);  /* perl can, and no scope or setting of the script forbids it */
 
 /* ---- coroutine.c ---- */
 struct mcp_coroutine *mcp_current(pTHX); /* NULL: no memory */
