@@ -4,6 +4,7 @@
  */
 #define PERL_NO_GET_CONTEXT
 #include <errno.h>
+#include <langinfo.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -117,21 +118,17 @@ XS_INTERNAL(xs_spin) {
     XSRETURN_EMPTY;
 }
 
-/* month(fd): waits for a byte in a section, then formats a date as the thread's locale has it. */
-XS_INTERNAL(xs_month) {
+/* codeset(fd): waits for a byte in a section; then what the thread's locale has for characters. */
+XS_INTERNAL(xs_codeset) {
     dXSARGS;
     PERL_UNUSED_VAR(items);
-    struct tm january = {0};
-    january.tm_mday = 1;
-    char text[64] = "";
     char byte;
     const int fd = (int)SvIV(ST(0));
     api->release();
     while (read(fd, &byte, 1) < 0 && errno == EINTR) {
     }
     api->acquire();
-    const size_t length = strftime(text, sizeof text, "%B", &january);
-    ST(0) = sv_2mortal(newSVpvn(text, length));
+    ST(0) = sv_2mortal(newSVpv(nl_langinfo(CODESET), 0));
     XSRETURN(1);
 }
 
@@ -195,7 +192,7 @@ __attribute__((visibility("default"))) XS_EXTERNAL(boot_Native) {
     newXS("Native::take", xs_take, __FILE__);
     newXS("Native::sum", xs_sum, __FILE__);
     newXS("Native::spin", xs_spin, __FILE__);
-    newXS("Native::month", xs_month, __FILE__);
+    newXS("Native::codeset", xs_codeset, __FILE__);
     newXS("Native::pairs", xs_pairs, __FILE__);
     newXS("Native::nested", xs_nested, __FILE__);
     newXS("Native::call", xs_call, __FILE__);

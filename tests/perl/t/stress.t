@@ -57,6 +57,7 @@ for my $loop (sort keys %loops) {
     my $printed = join '', <$from>;
     close $from;
     is($?, 0, $loop);
+    chomp $printed;
     like($printed, qr/^done [1-9]/, "... $printed");
 }
 done_testing;
