@@ -40,7 +40,10 @@ void mcp_release(struct mc_site *site) {
     if (__atomic_load_n(&mcp.sections, __ATOMIC_RELAXED) > 0) give_way_if_inline(site);
 }
 
-void mcp_acquire(struct mc_site *site) { mc_ext_api_()->acquire(site); }
+void mcp_acquire(struct mc_site *site) {
+    mc_ext_api_()->acquire(site);
+    mcp_wait_ends();
+}
 
 static void release(void) {
     if (!mcp.runtime) {

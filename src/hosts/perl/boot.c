@@ -22,6 +22,7 @@ __attribute__((visibility("default"))) XS_EXTERNAL(boot_Coro__Multicore) {
     mcp.coro = GCoroAPI;
     mcp.options = (mc_runtime_options)MC_RUNTIME_OPTIONS_INIT;
     mcp_boot_cancel(aTHX);
+    mcp_boot_due(aTHX);
     mcp_boot_idle(aTHX);
     mcp_boot_scope(aTHX);
     mcp_boot_settings(aTHX);

@@ -36,28 +36,11 @@ static int ready(void *unused) {
 static void wake(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
+    mcp_wait_begins(mc_task_data(mc_task_current()));
     __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST); /* after the state that collect_due reads */
     /* As a signal handler does: perl comes to signal_hook. */
     __atomic_store_n(&PL_sig_pending, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&mcp.announce, __ATOMIC_RELAXED)) mcp_kick();
-}
-
-void mcp_collect_due(pTHX) {
-    /* Cleared before the look: what comes later sets it again. */
-    if (!__atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || !__atomic_exchange_n(&mcp.due, 0, __ATOMIC_SEQ_CST))
-        return;
-    mcp_any_due(aTHX);
-}
-
-bool mcp_any_due(pTHX) {
-    bool any = false;
-    HV *self = (HV *)SvRV(mcp.coro->current);
-    for (struct mcp_coroutine *lender = mcp.lenders; lender; lender = lender->next) {
-        if (lender->hv == self || mc_task_state(lender->task) != MC_TASK_DUE) continue;
-        mcp_ready(aTHX_ lender->hv);
-        any = true;
-    }
-    return any;
 }
 
 /* Not amid a sort or a compilation: there Coro cannot switch either. */
@@ -108,10 +91,12 @@ static void delist(struct mcp_coroutine *self) {
 static bool anything_ready(void) { return mcp.coro->nready > 0 || idle_wants(); }
 
 static void schedule_others(pTHX_ struct mcp_coroutine *self) {
+    /* First the one that waits on this very thread: no other thread is needed to go on with it. */
+    struct mcp_coroutine *first = mcp_due_here();
     while (mc_task_state(self->task) != MC_TASK_DUE) {
         mcp_collect_due(aTHX);
         if (mc_task_state(self->task) == MC_TASK_DUE) break;
-        if (!anything_ready()) {
+        if (!first && !anything_ready()) {
             /* What ran meanwhile may have changed what the loop waits for. */
             if (self->left || (self->idles && mcp.sections == 0)) mcp_kick();
             self->left = false;
@@ -123,7 +108,8 @@ static void schedule_others(pTHX_ struct mcp_coroutine *self) {
             if (!self->left) mcp_libev_left();
             self->left = true;
         }
-        mcp.coro->schedule(aTHX);
+        first ? mcp_switch_to(aTHX_ first) : mcp.coro->schedule(aTHX);
+        first = NULL;
     }
 }
 

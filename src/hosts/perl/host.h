@@ -74,10 +74,15 @@ void mcp_acquire(struct mc_site *site);
 
 /* ---- host.c ---- */
 void mcp_start(pTHX);       /* the runtime; croaks */
-void mcp_collect_due(pTHX); /* makes coroutines ready whose sections have ended */
-
-bool mcp_any_due(pTHX);     /* the same, and whether there are any */
 bool mcp_may_switch(pTHX);  /* perl can, and no scope or setting of the script forbids it */
+
+/* ---- due.c ---- */
+void mcp_collect_due(pTHX); /* if sections have ended: sees to it that their coroutines have their turn */
+bool mcp_any_due(pTHX);     /* the same; whether there are any now */
+void mcp_wait_begins(struct mcp_coroutine *self);  /* by the thread of its section, which is due */
+void mcp_wait_ends(void);                          /* by the same thread */
+struct mcp_coroutine *mcp_due_here(void);          /* with the baton: the due one of this thread, or NULL */
+void mcp_switch_to(pTHX_ struct mcp_coroutine *next); /* from a deputy or the usher; next is due */
 
 /* ---- coroutine.c ---- */
 struct mcp_coroutine *mcp_current(pTHX); /* NULL: no memory */
@@ -119,6 +124,7 @@ void mcp_hook_signals(pTHX);
 
 /* ---- XS functions ---- */
 void mcp_boot_cancel(pTHX);
+void mcp_boot_due(pTHX);
 void mcp_boot_idle(pTHX);
 void mcp_boot_scope(pTHX);
 void mcp_boot_settings(pTHX);

@@ -33,6 +33,16 @@ sub _be_idle {
 }
 _be_idle() unless defined $deadlock->{desc}; # an event loop
 
+# Has a place in Coro's queue for those whose sections have ended.
+our $_usher = Coro->new(sub {
+    while () {
+        _usher();
+        Coro::schedule();
+    }
+});
+$_usher->{desc} = '[Coro::Multicore usher]';
+_usher_is($_usher);
+
 # Calls of Coro's functions that switch have to name them by a glob.
 {
     no warnings qw(redefine once);
