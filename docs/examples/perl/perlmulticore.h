@@ -39,9 +39,8 @@ static void perl_multicore_find(pTHX) {
 }
 
 /* Also says so to scripts, in $Module::PERLMULTICORE_SUPPORT. */
-#define perlmulticore_support_for(package)                              \
-    (perl_multicore_find(aTHX),                                         \
-     sv_setiv(get_sv(package "::PERLMULTICORE_SUPPORT", GV_ADD), 1))
+#define perlmulticore_support_for(package) \
+    (perl_multicore_find(aTHX), sv_setiv(get_sv(package "::PERLMULTICORE_SUPPORT", GV_ADD), 1))
 #define perlinterp_release() perl_multicore_api->pmapi_release()
 #define perlinterp_acquire() perl_multicore_api->pmapi_acquire()
 

@@ -1,8 +1,8 @@
 /* Coroutines whose sections have ended, and how Coro comes to them.
  *
- * Such a coroutine is not put into Coro's queue: the thread of its section may get the baton at any moment, and
- * then goes on with it at once. In the queue there is the usher, a coroutine that when its turn comes switches to
- * one that is due. So sections that end take turns with coroutines that are ready.
+ * Such a coroutine is not put into Coro's queue: the thread of its section may get the baton at any moment,
+ * and then goes on with it at once. In the queue there is the usher, a coroutine that when its turn comes
+ * switches to one that is due. So sections that end take turns with coroutines that are ready.
  * SPDX-License-Identifier: BSL-1.0
  */
 #include "host.h"

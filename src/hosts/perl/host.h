@@ -1,8 +1,8 @@
 /* The Perl host: coroutines of Perl's Coro on a runtime of their own.
  *
- * Coro schedules; the runtime lends it other threads to schedule on while native code is in a section. To Coro
- * a coroutine in a section is one that has called schedule: its deputy has. All of this is plain data that
- * the baton guards, but what is said to be touched by any thread.
+ * Coro schedules; the runtime lends it other threads to schedule on while native code is in a section. To
+ * Coro a coroutine in a section is one that has called schedule: its deputy has. All of this is plain data
+ * that the baton guards, but what is said to be touched by any thread.
  *
  * One perl interpreter only: the one that loads the module, since Coro has no other.
  * SPDX-License-Identifier: BSL-1.0
@@ -59,8 +59,8 @@ struct mcp_host {
     SV *idle; /* $Coro::idle */
     HV *own_idle;
 
-    int due;    /* any thread: a section has ended and waits */
-    int forked; /* set by the handler of fork */
+    int due;       /* any thread: a section has ended and waits */
+    int forked;    /* set by the handler of fork */
     bool idles;    /* any thread: this host's own idle coroutine sleeps */
     bool announce; /* any thread: say on the descriptor that a section is due */
 };
@@ -73,15 +73,15 @@ void mcp_release(struct mc_site *site);
 void mcp_acquire(struct mc_site *site);
 
 /* ---- host.c ---- */
-void mcp_start(pTHX);       /* the runtime; croaks */
-bool mcp_may_switch(pTHX);  /* perl can, and no scope or setting of the script forbids it */
+void mcp_start(pTHX);      /* the runtime; croaks */
+bool mcp_may_switch(pTHX); /* perl can, and no scope or setting of the script forbids it */
 
 /* ---- due.c ---- */
 void mcp_collect_due(pTHX); /* if sections have ended: sees to it that their coroutines have their turn */
 bool mcp_any_due(pTHX);     /* the same; whether there are any now */
-void mcp_wait_begins(struct mcp_coroutine *self);  /* by the thread of its section, which is due */
-void mcp_wait_ends(void);                          /* by the same thread */
-struct mcp_coroutine *mcp_due_here(void);          /* with the baton: the due one of this thread, or NULL */
+void mcp_wait_begins(struct mcp_coroutine *self); /* by the thread of its section, which is due */
+void mcp_wait_ends(void);                         /* by the same thread */
+struct mcp_coroutine *mcp_due_here(void);         /* with the baton: the due one of this thread, or NULL */
 void mcp_switch_to(pTHX_ struct mcp_coroutine *next); /* from a deputy or the usher; next is due */
 
 /* ---- coroutine.c ---- */
@@ -99,7 +99,7 @@ enum mcp_wait { MCP_WAIT_LIBEV, MCP_WAIT_SELECT };
 bool mcp_poll_begin(pTHX_ enum mcp_wait kind); /* true: others ran, what the loop waits for may be stale */
 void mcp_poll_end(void);
 void mcp_poll_forked(void);
-void mcp_kick(void);      /* any thread, async-signal-safe: ends the wait */
+void mcp_kick(void);   /* any thread, async-signal-safe: ends the wait */
 int mcp_wake_fd(void); /* with the baton; readable after mcp_ring; -1: none to be had */
 void mcp_ring(void);   /* any thread, async-signal-safe */
 void mcp_drain_wake(void);

@@ -27,7 +27,8 @@ void mcp_find_libev(pTHX) {
     if (ev) return;
     SV *sv = get_sv("EV::API", 0);
     struct EVAPI *found = sv && SvIOK(sv) ? INT2PTR(struct EVAPI *, SvIV(sv)) : NULL;
-    if (!found || found->ver != EV_API_VERSION || found->rev < EV_API_REVISION || !found->default_loop) return;
+    if (!found || found->ver != EV_API_VERSION || found->rev < EV_API_REVISION || !found->default_loop)
+        return;
     ev = found;
     ev_async_init(&waker, woken);
     ev_set_priority(&waker, EV_MAXPRI);

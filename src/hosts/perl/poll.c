@@ -1,10 +1,9 @@
 /* An event loop's wait is a section: sections that end, and other coroutines, have the interpreter meanwhile,
  * without waking the loop's thread.
  *
- * The loop's coroutine is made ready as soon as others run in its place, as if it had given way. When its turn
- * comes its wait is ended by a kick, since what ran may have changed what the loop waits for. At most one
- * thread waits: libev's loops cannot be shared.
- * SPDX-License-Identifier: BSL-1.0
+ * The loop's coroutine is made ready as soon as others run in its place, as if it had given way. When its
+ * turn comes its wait is ended by a kick, since what ran may have changed what the loop waits for. At most
+ * one thread waits: libev's loops cannot be shared. SPDX-License-Identifier: BSL-1.0
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +13,9 @@
 #include "host.h"
 
 static struct mc_site site = {__FILE__, "wait of an event loop", 0, 0, {NULL, NULL}};
-static bool libev_waits, fd_waits;   /* touched by any thread */
-static int scope;                    /* the poller's coroutine may have disabled sections */
-static __thread bool waits_here;     /* reached by functions that do not switch */
+static bool libev_waits, fd_waits; /* touched by any thread */
+static int scope;                  /* the poller's coroutine may have disabled sections */
+static __thread bool waits_here;   /* reached by functions that do not switch */
 
 /* Others first: they might change what the loop waits for. */
 static bool give_way(pTHX) {

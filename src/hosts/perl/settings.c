@@ -61,7 +61,8 @@ XS_EXTERNAL(mcp_xs_sleep) {
     dXSARGS;
     if (items != 1) croak("Usage: Coro::Multicore::sleep ($seconds)");
     const NV seconds = SvNV(ST(0));
-    if (!(seconds >= 0 && seconds < 1e9)) croak("Coro::Multicore::sleep: %" NVgf " is no number of seconds", seconds);
+    if (!(seconds >= 0 && seconds < 1e9))
+        croak("Coro::Multicore::sleep: %" NVgf " is no number of seconds", seconds);
     if (!mcp.runtime) mcp_start(aTHX);
     sleep_in_section(seconds);
     struct mcp_coroutine *self = mcp_current(aTHX);
@@ -107,9 +108,9 @@ XS_EXTERNAL(mcp_xs_stats) {
     const struct {
         const char *name;
         uint64_t value;
-    } counts[] = {{"sections", stats.sections},   {"sections_inline", stats.sections_inline},
-                  {"handoffs", stats.handoffs},   {"wakes", stats.wakes},
-                  {"threads", stats.threads},     {"threads_peak", stats.threads_peak}};
+    } counts[] = {{"sections", stats.sections}, {"sections_inline", stats.sections_inline},
+                  {"handoffs", stats.handoffs}, {"wakes", stats.wakes},
+                  {"threads", stats.threads},   {"threads_peak", stats.threads_peak}};
     SP -= items;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         mXPUSHp(counts[i].name, strlen(counts[i].name));
