@@ -21,6 +21,7 @@ __attribute__((visibility("default"))) XS_EXTERNAL(boot_Coro__Multicore) {
     mcp.perl = aTHX;
     mcp.coro = GCoroAPI;
     mcp.options = (mc_runtime_options)MC_RUNTIME_OPTIONS_INIT;
+    mcp.options.max_threads = 4096; /* programs with a thousand coroutines in sections are common */
     mcp_boot_cancel(aTHX);
     mcp_boot_due(aTHX);
     mcp_boot_idle(aTHX);

@@ -171,7 +171,7 @@ perl, nor without a loop.
 
 =item Coro::Multicore::idle_timeout $seconds
 
-How many threads at most (512), how many of them are kept when they have nothing to do (the number of CPUs), and
+How many threads at most (4096), how many of them are kept when they have nothing to do (the number of CPUs), and
 after how long the others end (5). To be set before the first section, they croak later. When the limit is
 reached sections still open; coroutines that are ready wait for one to end.
 
