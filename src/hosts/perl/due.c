@@ -51,13 +51,15 @@ void mcp_switch_to(pTHX_ struct mcp_coroutine *next) {
     mcp.coro->transfer(aTHX_ before, (SV *)next->hv);
 }
 
-/* _usher(): switches to a coroutine that is due, if there is one. */
+/* _usher(): switches to those that are due, one each time it has its turn; returns when there is none. */
 XS_EXTERNAL(mcp_xs_usher) {
     dXSARGS;
     PERL_UNUSED_VAR(items);
-    struct mcp_coroutine *due = first_due(mcp.lenders);
-    if (due && first_due(due->next)) mcp_ready(aTHX_ usher);
-    if (due) mcp_switch_to(aTHX_ due);
+    for (struct mcp_coroutine *due; (due = first_due(mcp.lenders));) {
+        if (first_due(due->next)) mcp_ready(aTHX_ usher);
+        mcp_switch_to(aTHX_ due);
+        /* Its turn again, which has used up what made it ready: so it looks before it waits. */
+    }
     XSRETURN_EMPTY;
 }
 

@@ -37,11 +37,15 @@ sub stat_of { my %stats = Coro::Multicore::stats(); return $stats{ $_[0] } }
     my $gate = Native::Gate->new;
     my $running = 1;
     my $ceding = async { cede while $running };
-    my $coro = async { Native::take($gate->fd); $running = 0 };
-    cede;
-    $gate->open;
+    my $rounds = 0;
+    my $coro = async { Native::take($gate->fd), $rounds++ for 1 .. 20; $running = 0 };
+    for (1 .. 20) {
+        $gate->open;
+        my $before = $rounds;
+        cede while $rounds == $before;
+    }
     $_->join for $coro, $ceding;
-    pass('a section ends beside a coroutine that cedes for ever');
+    pass('sections end beside coroutines that cede for ever');
 }
 
 {
