@@ -7,7 +7,7 @@ jobs=$(nproc)
 
 build_packages="g++ cmake ninja-build pkg-config libboost-context-dev libgtest-dev
     libbenchmark-dev liblua5.4-dev lua5.4 liblua5.1-0-dev lua5.1 libluajit-5.1-dev luajit libmruby-dev
-    duktape-dev tcl8.6-dev tcl8.6 libssl-dev python3 libuv1-dev libev-dev libglib2.0-dev libperl-dev
+    duktape-dev tcl8.6-dev tcl8.6 libssl-dev zlib1g-dev python3 libuv1-dev libev-dev libglib2.0-dev libperl-dev
     libcoro-perl libev-perl libanyevent-perl"
 # What ./bench/run suite compares with, and draws with.
 peer_packages="python3-dev ruby-dev ruby ocaml-nox golang-go erlang-dev erlang-base libboost-fiber-dev
