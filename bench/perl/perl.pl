@@ -98,7 +98,7 @@ EOF
     for my $length (10, 100, 1000) {
         my %ways = map { ("$_ coroutines, sections of $length us" => [$script, $_, $length]) } 2, 8, 64;
         my $found = in_turns(%ways);
-        for my $way (sort { $a <=> $b } keys %$found) {
+        for my $way (sort { ($a =~ /^(\d+)/)[0] <=> ($b =~ /^(\d+)/)[0] } keys %$found) {
             row($way, sprintf('%.2f', median(@{$found->{$way}})), spread(@{$found->{$way}}), '');
         }
     }

@@ -17,7 +17,7 @@
 
 /* Nothing of perl here. An errno, or 0. */
 static int hash(FILE *file, unsigned char *bytes, unsigned *size) {
-    char buffer[64 * 1024];
+    char buffer[16 * 1024]; /* a coroutine's C stack has 128 KiB in all */
     size_t got;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int good = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);

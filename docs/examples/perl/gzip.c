@@ -17,7 +17,7 @@
 
 /* Nothing of perl here: this one has no context of it at hand. */
 static int deflate_all(z_stream *stream, FILE *from, FILE *to) {
-    unsigned char in[64 * 1024], out[64 * 1024];
+    unsigned char in[16 * 1024], out[16 * 1024]; /* a coroutine's C stack has 128 KiB in all */
     int end;
     do {
         stream->next_in = in;
