@@ -46,7 +46,8 @@ static int compress_file(const char *from_path, const char *to_path, unsigned lo
         error = errno;
     } else {
         /* 16: with gzip's header */
-        if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK) {
+        if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) ==
+            Z_OK) {
             error = deflate_all(&stream, from, to);
             *size = stream.total_out;
             deflateEnd(&stream);
