@@ -228,10 +228,12 @@ public:
     // Has the line or the inbox a ready task, or the inbox a thread? Any thread; racy.
     bool has_work() noexcept;
 
-    // Any thread; racy. A section is open, and more than one ready task waits for a thread.
-    bool short_of_threads() const noexcept {
+    // Any thread; racy. A section is open, and more than one ready task waits for a thread, or a coroutine
+    // does.
+    bool short_of_threads() noexcept {
         // Relaxed: a guess.
-        return word::state(word_.load(std::memory_order_relaxed)) == word::LENT && line_.ready_tasks() > 1;
+        return word::state(word_.load(std::memory_order_relaxed)) == word::LENT &&
+               (line_.ready_tasks() > 1 || client_.has_other_work());
     }
 
     bool anybody_waits() const noexcept {

@@ -8,7 +8,9 @@
 #include "host.h"
 
 static HV *usher;
-static __thread struct mcp_coroutine *waits_here; /* reached by functions that do not switch */
+/* Whose section waited on this thread last; maybe it waits no more. Reached by functions that do not switch.
+ */
+static __thread struct mcp_coroutine *waits_here;
 
 static bool is_due(const struct mcp_coroutine *lender) {
     return lender->hv != (HV *)SvRV(mcp.coro->current) && mc_task_state(lender->task) == MC_TASK_DUE;
@@ -20,10 +22,6 @@ static struct mcp_coroutine *first_due(struct mcp_coroutine *lender) {
 }
 
 __attribute__((noinline)) void mcp_wait_begins(struct mcp_coroutine *self) { waits_here = self; }
-
-__attribute__((noinline)) void mcp_wait_ends(void) {
-    if (waits_here) waits_here = NULL;
-}
 
 __attribute__((noinline)) struct mcp_coroutine *mcp_due_here(void) {
     /* Only those in the list are known to be alive. */

@@ -80,8 +80,7 @@ bool mcp_may_switch(pTHX); /* perl can, and no scope or setting of the script fo
 void mcp_collect_due(pTHX); /* if sections have ended: sees to it that their coroutines have their turn */
 bool mcp_any_due(pTHX);     /* the same; whether there are any now */
 void mcp_wait_begins(struct mcp_coroutine *self); /* by the thread of its section, which is due */
-void mcp_wait_ends(void);                         /* by the same thread */
-struct mcp_coroutine *mcp_due_here(void);         /* with the baton: the due one of this thread, or NULL */
+struct mcp_coroutine *mcp_due_here(void); /* with the baton: a due one, most likely of this thread; or NULL */
 void mcp_switch_to(pTHX_ struct mcp_coroutine *next); /* from a deputy or the usher; next is due */
 
 /* ---- coroutine.c ---- */
