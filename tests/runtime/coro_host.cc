@@ -84,8 +84,8 @@ int CoroHost::on_ready(void* self) {
 
 void CoroHost::on_wake(void* self) {
     CoroHost& host = *static_cast<CoroHost*>(self);
-    host.wakes.fetch_add(1, std::memory_order_relaxed);
-    host.due_.store(true, std::memory_order_seq_cst);  // after the state that collect_due reads
+    host.due_.store(true, std::memory_order_seq_cst);    // after the state that collect_due reads
+    host.wakes.fetch_add(1, std::memory_order_seq_cst);  // whoever sees it finds the coroutine due
 }
 
 void CoroHost::on_run_hook(void* self, mc_task* lender) { static_cast<CoroHost*>(self)->run(lender); }
