@@ -84,12 +84,9 @@ public:
     template <class T>
     using Atomic = typename Sys::template Atomic<T>;
 
-    static constexpr std::uint64_t kSpin = 50'000;      // ns a waiter spins before it blocks
-    static constexpr std::uint64_t kBriefSpin = 3'000;  // ns of these in which it keeps its CPU in a crowd
-    static constexpr std::uint64_t kCrowdSlice =
-        1'000'000;                                      // ns until a thread is granted by name in a crowd
-    static constexpr std::uint64_t kGrace = 1'000;      // ns a lend is left alone by the standby
-    static constexpr std::uint64_t kWakeTime = 60'000;  // ns a woken thread is given to arrive
+    static constexpr std::uint64_t kCrowdSlice = 1'000'000;      // ns between grants by name in a crowd
+    static constexpr std::uint64_t kGrace = 1'000;               // ns a lend is left alone by the standby
+    static constexpr std::uint64_t kWakeTime = 60'000;           // ns a woken thread is given to arrive
     static constexpr std::uint64_t kLooksOften = 4 * kWakeTime;  // ns between looks at the line
     static constexpr unsigned kEmptyDrains = 16;  // looks at an empty inbox until the hint goes
     static constexpr unsigned kWatchTicks = 8;    // idle ticks until the watcher stops
@@ -338,32 +335,6 @@ private:
     bool retake(SeatT& me, word::Word from) noexcept;
     bool wake(SeatT& seat) noexcept;
     void stop_standing_by(SeatT& me) noexcept;
-    // How long a thread has waited awake.
-    class Spin {
-    public:
-        // NULL: not for a turn in the line. `takes`: see Crowd.
-        Spin(Crowd<Sys>* crowd, bool takes) noexcept : crowd_(crowd), takes_(takes) { start(); }
-        ~Spin() { end(); }
-        Spin(const Spin&) = delete;
-        Spin& operator=(const Spin&) = delete;
-        void start() noexcept {
-            since = Sys::one_cpu() ? 0 : Sys::now();
-            yields = 0;
-        }
-        bool begin() noexcept { return counted_ || !crowd_ || (counted_ = crowd_->begin_to_spin(takes_)); }
-        void end() noexcept {
-            if (counted_) crowd_->end_to_spin(takes_);
-            counted_ = false;
-        }
-        std::uint64_t since;  // 0: not at all
-        unsigned yields;
-
-    private:
-        Crowd<Sys>* crowd_;
-        bool takes_;
-        bool counted_ = false;
-    };
-    bool spin(std::uint64_t now, Spin& it) noexcept;
     std::uint64_t slice_of(const NodeT& node) const noexcept {
         return node.returning ? times_.section_slice : times_.slice;
     }
@@ -381,7 +352,7 @@ private:
     Atomic<SeatT*> standby_{nullptr};  // the carrier that is next to run ready tasks
     Scouts<Sys> scouts_;
     Crowd<Sys> crowd_;
-    std::uint64_t named_ = 0;  // ns; when in a crowd a thread was last granted the baton by name; holder only
+    std::uint64_t named_ = 0;  // ns; when a release last granted a thread its turn by name; holder only
     Atomic<SeatT*> granting_{nullptr};  // the standby that the holder is about to grant; by the holder
     Atomic<bool> watching_{false};      // the standby looks every slice even while parked
     IdleList<Sys> idle_{standby_};

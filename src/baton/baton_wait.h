@@ -56,26 +56,12 @@ void Baton<Sys>::pass_poller_on() noexcept {
     client_.seek_poller_elsewhere();
 }
 
-// By a thread that waits awake since then: lets some time pass. False: it has been awake for long enough.
-template <class Sys>
-bool Baton<Sys>::spin(std::uint64_t now, Spin& it) noexcept {
-    if (it.since == 0) return false;
-    if (now < it.since + kBriefSpin || !crowd_.is_crowd()) {
-        if (now >= it.since + kSpin) return false;
-        Sys::pause();
-    } else {
-        if (it.yields == Sys::kYields || !it.begin()) return false;
-        ++it.yields;
-        Sys::yield_cpu();
-    }
-    return true;
-}
-
 template <class Sys>
 template <class Posted>
 bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Posted posted,
                               bool own_node) noexcept {
-    Spin spins(&crowd_, own_node);
+    using Spins = Spin<Sys>;
+    Spins spins(crowd_, own_node ? Spins::For::baton : Spins::For::turn);
     std::uint64_t waits_since = 0;
     const auto over = [&](std::uint64_t now) {
         return own_node && (now >= until || client_.waits_in_vain(me));
@@ -95,7 +81,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
             const word::Word w = word_.load(std::memory_order_relaxed);
             if (word::state(w) == word::HELD) client_.attention(word::seat(w));
         }
-        if (spin(now, spins)) continue;
+        if (spins.goes_on(now)) continue;
         spins.end();
         if (!queued && (now >= until || client_.stranded())) return false;
         if (queued && over(now)) {
@@ -136,6 +122,7 @@ bool Baton<Sys>::wait_in_line(SeatT& me, NodeT& node, std::uint64_t until, Poste
         if (!me.granted()) serve_wish(open_wish);  // who holds looks itself
     }
     me.state.store(seat::BUSY, std::memory_order_relaxed);  // own transition (S2)
+    crowd_.count_in(me);
     pass_poller_on();
     return true;
 }
@@ -183,7 +170,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     std::uint32_t first = seat::BUSY;
     me.state.compare_exchange_strong(first, seat::SPIN, std::memory_order_seq_cst);  // fresh ones are WOKEN
     crowd_.count_out(me);
-    Spin spins(nullptr, false);
+    Spin<Sys> spins(crowd_, Spin<Sys>::For::tasks);
     std::uint64_t idle_since = Sys::now();
     std::uint64_t lent_since = 0;
     word::Word lent = 0;
@@ -221,7 +208,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
                 continue;
             }
         }
-        if (standby && spin(now, spins)) continue;
+        if (standby && spins.goes_on(now)) continue;
 
         // The standby watches, while there is work, that the holder lets others in. Nobody holds in a pause.
         const bool watch =

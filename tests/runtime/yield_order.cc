@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <string>
+#include <thread>
 
 #include "testing.h"
 
 namespace {
 
+using mctest::Gate;
 using mctest::Runtime;
 
 TEST(Yield, GoesRoundInOrder) {
@@ -27,6 +29,30 @@ TEST(Yield, AloneReturnsAtOnce) {
     runtime.run([] {
         for (int i = 0; i < 1000; ++i) EXPECT_EQ(MC_OK, mc_task_yield());
     });
+}
+
+TEST(Yield, BetweenTwoTasksLetsOneInThatAnotherThreadUnparks) {
+    Runtime runtime;
+    Gate turns;
+    bool over = false;
+    mc_task* parked = runtime.spawn([&] {
+        EXPECT_EQ(MC_OK, mc_task_park(MC_FOREVER));
+        over = true;
+    });
+    for (int i = 0; i < 2; ++i)
+        runtime.spawn([&] {
+            for (int round = 0; !over; ++round) {
+                if (round == 100) turns.open();
+                EXPECT_EQ(MC_OK, mc_task_yield());
+            }
+        });
+    std::thread other([&] {
+        turns.wait();
+        turns.wait();
+        EXPECT_EQ(MC_OK, mc_task_unpark(parked));
+    });
+    runtime.run();
+    other.join();
 }
 
 TEST(Yield, ANewTaskStandsAtTheEndOfTheLine) {

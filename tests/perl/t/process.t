@@ -133,8 +133,10 @@ EOF
         my $pid;
         $SIG{CHLD} = sub { waitpid $pid, 0; print "child ", $? >> 8, "\n"; $gate->open(2) };
         my $coro = async { Native::take($gate->fd) };
+        my $go = Native::Gate->new;
         $pid = fork;
-        if (!$pid) { require POSIX; sleep 1; POSIX::_exit(3) }
+        if (!$pid) { require POSIX; sysread $$go[0], my $byte, 1; POSIX::_exit(3) }
+        async { $go->open }; # has its turn once the other is in its section
         print $coro->join, "\n";
 EOF
 }
