@@ -41,8 +41,9 @@ TEST(Yield, BetweenTwoTasksLetsOneInThatAnotherThreadUnparks) {
     });
     for (int i = 0; i < 2; ++i)
         runtime.spawn([&] {
-            for (int round = 0; !over; ++round) {
-                if (round == 100) turns.open();
+            int round = 0;
+            while (!over) {
+                if (++round == 100) turns.open();
                 EXPECT_EQ(MC_OK, mc_task_yield());
             }
         });
