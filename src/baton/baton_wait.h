@@ -172,6 +172,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
     crowd_.count_out(me);
     Spin<Sys> spins(crowd_, Spin<Sys>::For::tasks);
     std::uint64_t idle_since = Sys::now();
+    std::uint64_t wanted_since = idle_since;
     std::uint64_t lent_since = 0;
     word::Word lent = 0;
     std::uint64_t turn = 0;
@@ -193,6 +194,7 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
         const std::uint64_t now = Sys::now();
         const word::Word w = word_.load(std::memory_order_seq_cst);
         const bool work = has_work();
+        if (!work) wanted_since = now;
         if (work && takeable(me, w)) {
             const bool lend = word::state(w) == word::LENT;
             if (lend && w != lent) {
@@ -200,8 +202,9 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
                 lent_since = now;
             }
             // A young lend is left alone: most end at once, and taking one costs both sides a cache miss
-            // and the section a wait.
-            if (!lend || now - lent_since >= kGrace) {
+            // and the section a wait. But after a slice of none but young ones, which work that is in no
+            // line cannot end.
+            if (!lend || now - lent_since >= kGrace || now - wanted_since >= times_.slice) {
                 if (try_take(me)) break;
             } else {
                 Sys::pause();

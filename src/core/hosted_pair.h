@@ -15,7 +15,7 @@ inline bool host_is_ready(mc_runtime& rt) noexcept {
 
 // The outermost release of the coroutine that runs. With the baton. False: something is special, and nothing
 // has been done.
-inline bool release_hosted(mc_task& resident, mc_site* site) noexcept {
+[[gnu::always_inline]] inline bool release_hosted(mc_task& resident, mc_site* site) noexcept {
     mc_runtime& rt = resident.rt;
     Worker& worker = *tls_state.worker;  // nothing here switches
     // Relaxed: settings; and the pusher's own thread, or one whose turn comes later.

@@ -33,14 +33,20 @@ unsigned runs(unsigned usual) {
     return wanted ? wanted : usual / kSlower + 1;
 }
 
-void passes(const Plan& plan) {
+void passes(const std::function<void(World&)>& run) {
     const std::uint64_t only = from_environment("MC_SIM_SEED");
     const std::uint64_t first = only ? only : 1;
     const std::uint64_t last = only ? only : runs(4000);
     for (std::uint64_t seed = first; seed <= last; ++seed) {
-        const std::string failure = run_once(plan, Flaw::none, seed);
-        ASSERT_TRUE(failure.empty()) << failure << "again: MC_SIM_SEED=" << seed << " and this test's name";
+        World world(seed, Flaw::none);
+        run(world);
+        ASSERT_FALSE(world.failed()) << world.failure() << "again: MC_SIM_SEED=" << seed
+                                     << " and this test's name";
     }
+}
+
+void passes(const Plan& plan) {
+    passes([&plan](World& world) { Model(world, plan).run(); });
 }
 
 std::string first_failure(const Plan& plan, Flaw flaw, unsigned seeds) {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <functional>
+
 #include "model.h"
 
 namespace sim {
@@ -10,6 +12,7 @@ namespace sim {
 unsigned runs(unsigned usual);
 
 // Fails the test at the first seed that fails, and says how to run it again.
+void passes(const std::function<void(World&)>& run);
 void passes(const Plan& plan);
 
 inline constexpr unsigned kManySeeds = 20'000;

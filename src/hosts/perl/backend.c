@@ -34,11 +34,13 @@ static __attribute__((noinline)) void give_way_if_inline(struct mc_site *site) {
     mc_ext_api_()->release(site); /* maybe on another thread */
 }
 
-void mcp_release(struct mc_site *site) {
+static inline void begin(struct mc_site *site) {
     mc_ext_api_()->release(site);
     /* Relaxed: exact if the section is inline, and else of no interest. */
     if (__atomic_load_n(&mcp.sections, __ATOMIC_RELAXED) > 0) give_way_if_inline(site);
 }
+
+void mcp_release(struct mc_site *site) { begin(site); }
 
 void mcp_acquire(struct mc_site *site) { mc_ext_api_()->acquire(site); }
 
@@ -50,7 +52,7 @@ static void release(void) {
         if (PERL_GET_CONTEXT != (void *)aTHX) return; /* another interpreter's */
         mcp_start(aTHX);
     }
-    mcp_release(site_of(__builtin_return_address(0)));
+    begin(site_of(__builtin_return_address(0)));
 }
 
 /* An exception or a cancel has come meanwhile, maybe for another coroutine. */

@@ -52,9 +52,7 @@ static struct mcp_coroutine *new_record(pTHX_ HV *hv) {
     return record;
 }
 
-struct mcp_coroutine *mcp_current(pTHX) {
-    HV *hv = (HV *)SvRV(mcp.coro->current);
-    if (hv == mcp.last_hv) return mcp.last;
+struct mcp_coroutine *mcp_look_up(pTHX_ HV *hv) {
     struct mcp_coroutine *record = mcp_find(aTHX_ hv);
     if (!record) record = new_record(aTHX_ hv);
     if (record) mcp.last_hv = hv, mcp.last = record;

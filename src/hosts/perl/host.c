@@ -19,7 +19,7 @@ static mc_task *current(void *unused) {
 
 /* Any thread: Coro's idle coroutine should wait for events, or this host's own one for signals, and does not.
  */
-static bool idle_wants(void) {
+static inline bool idle_wants(void) {
     HV *idle = SvROK(mcp.idle) ? (HV *)SvRV(mcp.idle) : NULL;
     /* It cannot if it is one of its callbacks that is in a section. */
     if (!idle || idle == (HV *)SvRV(mcp.coro->current)) return false;

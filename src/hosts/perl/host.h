@@ -84,8 +84,12 @@ struct mcp_coroutine *mcp_due_here(void); /* with the baton: a due one, most lik
 void mcp_switch_to(pTHX_ struct mcp_coroutine *next); /* from a deputy or the usher; next is due */
 
 /* ---- coroutine.c ---- */
-struct mcp_coroutine *mcp_current(pTHX); /* NULL: no memory */
-struct mcp_coroutine *mcp_find(pTHX_ HV *hv);
+struct mcp_coroutine *mcp_look_up(pTHX_ HV *hv); /* its record, maybe a new one; NULL: no memory */
+struct mcp_coroutine *mcp_find(pTHX_ HV *hv);    /* NULL: it has none */
+static inline struct mcp_coroutine *mcp_current(pTHX) {
+    HV *hv = (HV *)SvRV(mcp.coro->current);
+    return hv == mcp.last_hv ? mcp.last : mcp_look_up(aTHX_ hv);
+}
 void mcp_ready(pTHX_ HV *hv);         /* as CORO_READY */
 void mcp_ready_quietly(pTHX_ HV *hv); /* without Coro's ready hook */
 
