@@ -13,8 +13,9 @@ use Native;
 use Time::HiRes 'time';
 my ($seed, $end) = ($$, time + shift);
 srand $seed;
-my ($done, $thrown, $caught, $cancelled, $ended, $guards) = (0) x 6;
-sub Guard::DESTROY { $guards++ }
+my ($done, $thrown, $caught, $cancelled, $made, $gone) = (0) x 6;
+sub Guard::new { $made++; bless [], 'Guard' }
+sub Guard::DESTROY { $gone++ }
 my @actions = (
     sub { Native::spin(rand 200) },
     sub { Native::spin(0) for 1 .. 20 },
@@ -23,7 +24,7 @@ my @actions = (
     sub { Native::call(sub { Native::spin(rand 100); 1 }) },
     sub { eval { Native::spin(rand 50); die "x\n" }; $@ eq "x\n" or die "lost: $@" },
     sub { Coro::Multicore::sleep(rand 0.001) },
-    sub { my $guard = bless [], 'Guard'; local $_ = rand; my $copy = $_; Native::spin(rand 50); $_ == $copy or die 'local' },
+    sub { my $guard = Guard->new; local $_ = rand; my $copy = $_; Native::spin(rand 50); $_ == $copy or die 'local' },
     sub { Coro::Multicore::scoped_disable; Native::spin(rand 10) },
     sub {
         my $target = async { eval { Native::spin(rand 400) for 1 .. 3; 1 } or do { $caught++ } };
@@ -32,7 +33,7 @@ my @actions = (
         $target->join;
     },
     sub {
-        my $target = async { my $guard = bless [], 'Guard'; Native::spin(rand 400) while 1 };
+        my $target = async { my $guard = Guard->new; Native::spin(rand 400) while 1 };
         cede;
         $target->cancel;
         $target->join;
@@ -42,6 +43,8 @@ my @actions = (
 );
 my @coros = map { async { while (time < $end) { $actions[rand @actions]->(); $done++ } } } 1 .. 32;
 $_->join for @coros;
+die "of $thrown exceptions $caught were caught\n" if $caught != $thrown;
+die "of $made guards $gone ran\n" if $gone != $made;
 print "done $done, thrown $thrown, cancelled $cancelled\n";
 EOF
 
