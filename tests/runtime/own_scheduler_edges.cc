@@ -95,38 +95,42 @@ TEST(OwnSchedulerEdges, ASectionThatGivesItsTurnAwayGetsAnother) {
 }
 
 // A section of main's with a deadline, beside a coroutine that does `step` until it is over.
-void meet_deadline(std::uint32_t max_threads, const std::function<void(CoroHost&)>& step) {
-    CoroHost host;
-    const mc_host hooks = host.hooks();
-    Runtime runtime(limited(hooks, max_threads));
-    host.main(runtime, [&] {
-        Gate begun, end;
-        std::atomic<bool> over{false};
-        host.start("goes on", [&] {
-            begun.open();
-            while (!over) step(host);
-        });
-        mc_section_options options = MC_SECTION_OPTIONS_INIT;
-        options.deadline = 10 * ms;
-        options.unblock = [](void* gate) { static_cast<Gate*>(gate)->open(); };
-        options.unblock_arg = &end;
-        EXPECT_EQ(MC_OK, mc_release_with(&options));
-        begun.wait();
-        end.wait();
-        over = true;
-        EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
-        host.join_all();
+void meet_deadline(CoroHost& host, const std::function<void()>& step) {
+    Gate begun, end;
+    std::atomic<bool> over{false};
+    host.start("goes on", [&] {
+        begun.open();
+        while (!over) step();
     });
+    mc_section_options options = MC_SECTION_OPTIONS_INIT;
+    options.deadline = 10 * ms;
+    options.unblock = [](void* gate) { static_cast<Gate*>(gate)->open(); };
+    options.unblock_arg = &end;
+    EXPECT_EQ(MC_OK, mc_release_with(&options));
+    begun.wait();
+    end.wait();
+    over = true;
+    EXPECT_EQ(MC_ECANCELED, mc_acquire_status());
+    host.join_all();
 }
 
 // The only carrier computes: it looks after the timers at its checkpoints.
 TEST(OwnSchedulerEdges, ADeadlineIsMetBesideACoroutineThatComputes) {
-    meet_deadline(1, [](CoroHost&) { mc_checkpoint(); });
+    CoroHost host;
+    const mc_host hooks = host.hooks();
+    Runtime runtime(limited(hooks, 1));
+    host.main(runtime, [&] { meet_deadline(host, [] { mc_checkpoint(); }); });
 }
 
-// The library hears nothing of a switch. So another thread polls from when this one begins.
+// The library hears nothing of a switch. So another thread polls from when this one begins: a new one the
+// first time, later one that slept.
 TEST(OwnSchedulerEdges, ADeadlineIsMetBesideACoroutineThatCedes) {
-    for (int i = 0; i < 15; ++i) meet_deadline(4, [](CoroHost& host) { host.cede(); });
+    CoroHost host;
+    const mc_host hooks = host.hooks();
+    Runtime runtime(limited(hooks, 4));
+    host.main(runtime, [&] {
+        for (int i = 0; i < 15; ++i) meet_deadline(host, [&] { host.cede(); });
+    });
 }
 
 // Its section outlasts the thread that was attached when it began, and ends while none is.
