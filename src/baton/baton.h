@@ -57,6 +57,8 @@ public:
     // With the baton: the thread that waits with a node of the line's, also if any carrier may serve it.
     virtual Seat<Sys>* seat_of(Node<Sys>& node) noexcept { return node.seat; }
     virtual void woke() noexcept = 0;  // any thread: a sleeping thread was woken
+    // Any thread: its own node stands in the line; it may have to see to it that somebody ends a pause.
+    virtual void queued() noexcept {}
 
 protected:
     ~BatonClient() = default;
@@ -233,8 +235,10 @@ public:
                (line_.ready_tasks() > 1 || client_.has_other_work());
     }
 
+    // Any thread; exact for the holder, and after its pause for those who queued before.
     bool anybody_waits() const noexcept {
-        return !line_.empty() || (hint_.load(std::memory_order_relaxed) & (kInbox | kPoll));
+        // seq_cst: a thread that queues sets the hint and then looks whether there is a pause.
+        return !line_.empty() || (hint_.load(std::memory_order_seq_cst) & (kInbox | kPoll));
     }
 
     // Any thread: the node became runnable.

@@ -18,6 +18,7 @@ bool Baton<Sys>::acquire(SeatT& me, NodeT& node, std::uint64_t until) noexcept {
     if (until == 0) return false;
     me.state.store(seat::SPIN, std::memory_order_relaxed);  // the push publishes
     push_own(node);
+    client_.queued();
     return wait_in_line(
         me, node, until, [] { return true; }, true);
 }

@@ -1,7 +1,8 @@
 // Event loops: a descriptor that says there is something to do, and a call that does it.
 //
-// D1  Once the descriptor exists, whoever makes something ready, or queues for a paused baton, rings after
-//     that. dispatch silences it before it looks, and rings again if it leaves something.
+// D1  Once the descriptor exists, whoever makes something ready, or has queued for a paused baton, rings
+//     after that, and so does a pause that finds somebody queued. dispatch silences it before it looks, and
+//     rings again if it leaves something.
 // D2  The thread that dispatches may be the only one of the runtime, and its loop may block with the baton
 //     kept: so while the reactor waits a carrier polls it (always_polls).
 // SPDX-License-Identifier: BSL-1.0
@@ -100,6 +101,12 @@ void pause_runtime(Worker& worker) noexcept {
 }  // namespace mc
 
 using namespace mc;
+
+void mc_runtime::queued() noexcept {
+    // In a pause nobody lets it in but dispatch. A pause that begins later rings itself.
+    if (event_fd.load(std::memory_order_seq_cst) >= 0 && word::state(baton.peek()) == word::PAUSED)
+        ring(*this);
+}
 
 bool mc_runtime::always_polls() noexcept {
     // Relaxed: a job or a descriptor that comes now sees to it itself.

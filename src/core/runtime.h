@@ -168,6 +168,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     void dropped(mc::NodeT& node) noexcept override;
     bool has_other_work() noexcept override;
     mc::SeatT* seat_of(mc::NodeT& node) noexcept override;
+    void queued() noexcept override;
     void woke() noexcept override { wakes.fetch_add(1, std::memory_order_relaxed); }  // a counter
 };
 

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 
-#include "core/dispatch.h"
 #include "core/hosted_pair.h"
 #include "core/own_scheduler.h"
 #include "core/registry.h"
@@ -227,9 +226,6 @@ void take_back(mc_task& task) noexcept {
         const std::uint64_t start = now_ns();
         task.seat = &worker.seat;
         task.returning = true;
-        // In a pause nobody lets it in but dispatch. A pause that begins later rings itself.
-        if (rt.event_fd.load(std::memory_order_relaxed) >= 0 && word::state(rt.baton.peek()) == word::PAUSED)
-            ring(rt);
         rt.baton.acquire(worker.seat, task, kForever);
         task.returning = false;
         if (!task.bound) task.seat = nullptr;

@@ -42,6 +42,10 @@ void Model::run() {
         runner_done_ = false;
         world_.start("runner", [this] { runner_main(); });
     }
+    if (plan_.loop) {
+        readable_ = true;
+        world_.start("loop", [this] { loop_main(); });
+    }
     attached_alive_ = plan_.attached;
     for (unsigned i = 0; i < plan_.attached; ++i)
         world_.start("attached " + std::to_string(i), [this, i] { attached_main(i); });
@@ -278,13 +282,15 @@ bool Model::waits_in_vain(const Seat& seat) noexcept {
 // By a driver that holds.
 void Model::leave(Worker& worker) {
     let_go(worker);
-    if (--drivers_ == 0)
+    if (--drivers_ == 0) {
         baton_.pause(worker.seat, [this] {
             world_.point();
             return drivers_ == 0;
         });
-    else
+        if (baton_.anybody_waits()) ring();
+    } else {
         baton_.give_up(worker.seat, nullptr);
+    }
     baton_.leave_poller();
     world_.check(!worker.node.linked, "a thread left, its node is in the line");
     retire(worker);
@@ -338,6 +344,63 @@ void Model::poster_main() {
         world_.block(
             &requests_, [this] { return requests_.empty() && !closed_; }, kForever);
     }
+}
+
+// As src/core/dispatch.cc.
+void Model::loop_main() {
+    while (alive_ != 0 && !closed_) {
+        world_.block(
+            &readable_, [this] { return !readable_ && alive_ != 0 && !closed_; }, kForever);
+        readable_ = false;
+        world_.point();
+        rung_.exchange(false, std::memory_order_seq_cst);
+        Worker& worker = new_worker("loop");
+        worker.seat.drives = true;
+        start_driving();
+        baton_.acquire(worker.seat, worker.node, kForever);
+        hold(worker);
+        dispatch(worker);
+        const bool more = baton_.anybody_waits();
+        leave(worker);
+        if (more) ring();
+    }
+}
+
+void Model::dispatch(Worker& worker) {
+    worker.called_home = true;
+    for (auto left = world_.random().below(4); left > 0; --left) {
+        baton_.drain();
+        if (Node* node = baton_.front_task()) {
+            baton_.pop_front();
+            run_task(worker, static_cast<Task&>(*node));
+        } else if (baton_.length() > 0) {
+            let_thread_run(worker);
+        } else {
+            break;
+        }
+    }
+}
+
+void Model::let_thread_run(Worker& worker) {
+    worker.seat.state.store(seat::SPIN, std::memory_order_relaxed);
+    baton_.push(&worker.node);
+    let_go(worker);
+    if (baton_.give_up(worker.seat, &worker.node) != GaveUp::own_turn)
+        while (!baton_.await(worker.seat, worker.node, kForever, [] { return true; })) {
+        }
+    worker.seat.state.store(seat::BUSY, std::memory_order_relaxed);
+    hold(worker);
+}
+
+void Model::ring() {
+    if (!plan_.loop || rung_.exchange(true, std::memory_order_seq_cst)) return;
+    world_.point();
+    readable_ = true;
+    world_.unblock(&readable_);
+}
+
+void Model::queued() noexcept {
+    if (mc::word::state(baton_.peek()) == mc::word::PAUSED) ring();
 }
 
 // As src/core/fork.cc, in the parent.
@@ -426,6 +489,7 @@ bool Model::may_suspend_step(Worker& worker, Task& task) {
 void Model::end_task(Worker&, Task& task) {
     task.ended = true;
     if (--alive_ != 0) return;
+    world_.unblock(&readable_);
     if (runner_) runner_->seat.wake();
     if (joiner_ && joiner_->wakeup.claim(1u << wait::JOIN, wait::JOINED)) make_ready(*joiner_, true);
 }
@@ -556,6 +620,7 @@ void Model::make_ready(Task& task, bool holding, bool by_signal) {
         baton_.push(&task);
     else
         baton_.push_from_anywhere(&task);
+    ring();
     if (task.runnable && task.activation == activation && !task.bound) task.settled = true;
 }
 

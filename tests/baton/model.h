@@ -25,6 +25,7 @@ struct Plan {
     unsigned tasks = 2;
     unsigned steps = 6;  // per task and attached thread
     bool runner = true;  // a thread runs the runtime; else an attached one stays to the end
+    bool loop = false;   // or an event loop dispatches, and nobody else drives
     unsigned attached = 0;
     unsigned posters = 1;  // 0: nobody parks
     unsigned jobs = 0;
@@ -85,6 +86,7 @@ public:
     void seek_poller_elsewhere() noexcept override {}
     void dropped(Node& node) noexcept override;
     void woke() noexcept override {}
+    void queued() noexcept override;
 
 private:
     Worker& new_worker(std::string name);
@@ -96,6 +98,10 @@ private:
     // As src/core/schedule.cc and suspend.cc.
     void carrier_main(Worker& worker);
     void runner_main();
+    void loop_main();
+    void dispatch(Worker& worker);
+    void let_thread_run(Worker& worker);
+    void ring();
     void attached_main(unsigned number);
     void poster_main();
     void submitter_main();
@@ -147,6 +153,8 @@ private:
     Task* joiner_ = nullptr;
     bool runner_done_ = true;
     SimSys::Atomic<unsigned> jobs_{0};  // not yet taken
+    SimSys::Atomic<bool> rung_{false};
+    bool readable_ = false;  // the descriptor
     bool closed_ = false;
 };
 

@@ -64,6 +64,15 @@ TEST(Protocol, AttachedThreadsAndTasks) {
     passes(plan);
 }
 
+// In between nobody drives, and sections that end must ring.
+TEST(Protocol, AnEventLoopDispatches) {
+    Plan plan = base();
+    plan.runner = false;
+    plan.loop = true;
+    plan.tasks = 3;
+    passes(plan);
+}
+
 TEST(Protocol, ARunnerAndVisitors) {
     Plan plan = base();
     plan.attached = 2;
