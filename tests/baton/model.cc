@@ -92,6 +92,9 @@ void Model::report_what_is_left() {
 
 void Model::hold(Worker& worker) {
     world_.check(holder_ == nullptr, "two threads hold the baton");
+    const mc::word::Word now = baton_.peek();
+    world_.check(mc::word::state(now) == mc::word::HELD && mc::word::seat(now) == worker.seat.id,
+                 "a thread goes on as the holder, and the word says otherwise");
     holder_ = &worker;
     ++holds_;
     world_.unblock(&holds_);

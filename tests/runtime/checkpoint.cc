@@ -33,16 +33,18 @@ TEST_P(Checkpoint, LetsAReturningSectionInAfterItsSlice) {
     Runtime runtime;
     in_task(runtime, [&] {
         bool back = false;
-        Gate inside;
+        Gate inside, held;
         runtime.spawn([&] {
             mc_release();
             inside.open();
+            held.wait();
             mc_acquire();
             back = true;
         });
         mc_release();
         inside.wait();
         mc_acquire();
+        held.open();
         while (!back) ASSERT_EQ(MC_OK, mc_checkpoint());
     });
 }
