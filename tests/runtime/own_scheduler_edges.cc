@@ -129,7 +129,10 @@ TEST(OwnSchedulerEdges, ADeadlineIsMetBesideACoroutineThatCedes) {
     const mc_host hooks = host.hooks();
     Runtime runtime(limited(hooks, 4));
     host.main(runtime, [&] {
-        for (int i = 0; i < 15; ++i) meet_deadline(host, [&] { host.cede(); });
+        for (int i = 0; i < 15; ++i) {
+            meet_deadline(host, [&] { host.cede(); });
+            mctest::spin(5 * ms);  // most likely the carriers sleep now
+        }
     });
 }
 
