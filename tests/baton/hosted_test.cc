@@ -1,5 +1,5 @@
 // The baton of a host that schedules (baton_hosted.h) under the controlled scheduler: one coroutine with
-// sections, and carriers that run what else the host has, which is in no line.
+// sections, carriers that run what else the host has, which is in no line, and threads that stand in it.
 //
 // MC_SIM_SEED=n runs one seed only, MC_SIM_RUNS=n that many of each test.
 // SPDX-License-Identifier: BSL-1.0
@@ -73,6 +73,26 @@ public:
         }
         hold();
     }
+    // From a section of the lender's: a thread that has something to do on top of it.
+    void another_arrives() {
+        served_ = false;
+        others_.push_back(std::make_unique<Other>());
+        Other& other = *others_.back();
+        other.seat.id = ++seats_;
+        other.node.seat = &other.seat;
+        world_.fence();  // starting a thread publishes what came before
+        world_.start("another", [this, &other] {
+            other.seat.state.store(mc::seat::SPIN, std::memory_order_relaxed);
+            baton_.acquire_waiting(other.seat, other.node);
+            baton_.take_off(other.node);
+            hold();
+            served_ = true;
+            world_.unblock(this);
+            let_go();
+            world_.check(baton_.lend_back(other.seat, lender_), "nobody has posted for a carrier");
+        });
+    }
+    bool served() const { return served_; }
 
     // ---- BatonClient ----
     Seat* prepare_carrier() noexcept override {
@@ -103,6 +123,11 @@ public:
     void woke() noexcept override {}
 
 private:
+    struct Other {
+        Seat seat;
+        Node node;
+    };
+
     // As carry_on and settle in own_scheduler.cc.
     void carry(Seat& me) {
         while (baton_.acquire_as_carrier(me) == mc::Idle::holds) {
@@ -140,11 +165,13 @@ private:
     Seat lender_;
     Node node_;
     std::vector<std::unique_ptr<Seat>> carriers_;
+    std::vector<std::unique_ptr<Other>> others_;
     SimSys::Atomic<unsigned> work_{0};  // somebody else is ready in the host
     SimSys::Atomic<unsigned> due_{0};   // the lender's section has ended
     std::uint32_t seats_ = 0;
     unsigned touched_ = 0;
     bool ran_ = false;  // since others became ready last
+    bool served_ = false;
     bool held_ = false;
     bool closed_ = false;
 };
@@ -181,6 +208,22 @@ TEST(Hosted, OthersComeIfASectionLasts) {
             host.section([&] {
                 world.block(
                     &host, [&] { return !host.others_ran(); }, mc::kForever);
+            });
+        }
+    });
+}
+
+// A thread comes, waits and sleeps while a carrier has the baton: the lend is not given back past it.
+TEST(Hosted, ThreadsAreServedDuringSections) {
+    for_all_seeds([](World& world, Host& host) {
+        for (unsigned i = 0; i < 6; ++i) {
+            host.others_become_ready();
+            host.section([&] {
+                for (auto n = world.random().below(20); n > 0; --n) world.point();
+                host.another_arrives();
+                while (!host.served())  // carriers unblock it as well
+                    world.block(
+                        &host, [&] { return !host.served(); }, mc::kForever);
             });
         }
     });

@@ -55,16 +55,18 @@ TEST_P(Checkpoint, ASectionHasASliceOfItsOwn) {
     Runtime runtime(options);
     in_task(runtime, [&] {
         bool back = false;
-        Gate inside;
+        Gate inside, held;
         runtime.spawn([&] {
             mc_release();
             inside.open();
+            held.wait();
             mc_acquire();
             back = true;
         });
         mc_release();
         inside.wait();
         mc_acquire();
+        held.open();
         while (!back) ASSERT_EQ(MC_OK, mc_checkpoint());
     });
 }
