@@ -108,7 +108,7 @@ public:
         // Orders the store above before the load below; pairs with heavy_fence in post and wait (L1).
         Sys::light_fence();
         if (hint_.load(std::memory_order_relaxed) != 0) [[unlikely]]
-            retake_lend(me, lent);
+            serve_hint(me, lent);
     }
 
     // Acquire, first attempt. True: this thread holds again and nobody had taken the baton.
@@ -299,7 +299,7 @@ public:
     word::Word peek() const noexcept { return word_.load(std::memory_order_seq_cst); }
 
 private:
-    enum Hint : std::uint32_t { kInbox = 1, kPoll = 2, kSpare = 4 };
+    enum Hint : std::uint32_t { kInbox = 1, kPoll = 2, kSpare = 4, kTurn = 8 };
 
     void post(NodeT* node, bool may_start) noexcept;
     void serve_spare() noexcept;
@@ -307,7 +307,8 @@ private:
 
     void lend_slow(SeatT& me) noexcept;
     void lend_refused() noexcept;
-    void retake_lend(SeatT& me, word::Word lent) noexcept;
+    bool serve_hint(SeatT& me, word::Word lent) noexcept;
+    bool lend_to_standby(SeatT& me) noexcept;
     void drain_slow() noexcept;
     void drain_between_tasks() noexcept;
     void empty_inbox() noexcept;

@@ -14,9 +14,7 @@ void Baton<Sys>::lend_with_work(SeatT& me) noexcept {
     if (!line_.empty()) return lend_slow(me);
     const word::Word lent = word_.load(std::memory_order_relaxed) + word::kLend;
     word_.store(lent, std::memory_order_seq_cst);  // L2
-    const std::uint32_t hint = hint_.load(std::memory_order_relaxed);
-    if (hint != 0) retake_lend(me, lent);
-    if (!(hint & kInbox)) rouse();  // as above
+    if (hint_.load(std::memory_order_relaxed) == 0 || serve_hint(me, lent)) rouse();
 }
 
 template <class Sys>

@@ -320,12 +320,25 @@ bool Baton<Sys>::head_due(NodeT* head, std::uint64_t now) noexcept {
     return now - head->since >= slice_of(*head);
 }
 
+// After a lend. False: the baton may be anybody's by now, and whoever has it sees to the line.
 template <class Sys>
-void Baton<Sys>::retake_lend(SeatT& me, word::Word lent) noexcept {
+bool Baton<Sys>::serve_hint(SeatT& me, word::Word lent) noexcept {
     const std::uint32_t hint = hint_.load(std::memory_order_relaxed);
-    if ((hint & kInbox) && retake(me, lent)) return lend_slow(me);
+    if ((hint & (kInbox | kTurn)) && retake(me, lent)) {
+        if ((hint & kTurn) && lend_to_standby(me)) return false;
+        lend_slow(me);
+        return !(hint & kInbox);
+    }
     if (hint & kPoll) rouse_for_poll();
     if (hint & kSpare) serve_spare();
+    return !(hint & kInbox);
+}
+
+// By the holder. False: there is none any more, or the host does not let it.
+template <class Sys>
+bool Baton<Sys>::lend_to_standby(SeatT& me) noexcept {
+    hint_.fetch_and(~static_cast<std::uint32_t>(kTurn), std::memory_order_relaxed);  // only an advice
+    return client_.may_lend() && grant_standby(me);
 }
 
 // Nobody holds, so whoever posts a ready task needs a thread that is idle. Those that stop being idle ask

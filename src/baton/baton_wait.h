@@ -203,11 +203,15 @@ Idle Baton<Sys>::acquire_as_carrier(SeatT& me) noexcept {
                 lent_since = now;
             }
             // A young lend is left alone: most end at once, and taking one costs both sides a cache miss
-            // and the section a wait. But after a slice of none but young ones, which work that is in no
-            // line cannot end.
-            if (!lend || now - lent_since >= kGrace || now - wanted_since >= times_.slice) {
+            // and the section a wait. After a slice of none but young ones the next release is asked to
+            // hand over, as it does by itself where the work is in the line.
+            if (!lend || now - lent_since >= kGrace) {
                 if (try_take(me)) break;
             } else {
+                if (now - wanted_since >= times_.slice && client_.has_other_work()) {
+                    wanted_since = now;
+                    hint_.fetch_or(kTurn, std::memory_order_relaxed);  // only an advice
+                }
                 Sys::pause();
                 continue;
             }

@@ -23,10 +23,10 @@ static struct mcp_coroutine *first_due(struct mcp_coroutine *lender) {
 
 __attribute__((noinline)) void mcp_wait_begins(struct mcp_coroutine *self) { waits_here = self; }
 
-__attribute__((noinline)) struct mcp_coroutine *mcp_due_here(void) {
+__attribute__((noinline)) HV *mcp_due_here(void) {
     /* Only those in the list are known to be alive. */
     for (struct mcp_coroutine *lender = waits_here ? mcp.lenders : NULL; lender; lender = lender->next)
-        if (lender == waits_here) return is_due(lender) ? lender : NULL;
+        if (lender == waits_here) return is_due(lender) ? lender->hv : NULL;
     return NULL;
 }
 
@@ -42,11 +42,25 @@ void mcp_collect_due(pTHX) {
         mcp_any_due(aTHX);
 }
 
-void mcp_switch_to(pTHX_ struct mcp_coroutine *next) {
+bool mcp_forget_due(pTHX) {
+    if (!__atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || !__atomic_exchange_n(&mcp.due, 0, __ATOMIC_SEQ_CST))
+        return true;
+    if (!first_due(mcp.lenders)) return true;
+    __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST);
+    return false;
+}
+
+void mcp_some_due(pTHX) {
+    __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST); /* after the state that collect_due reads */
+    /* As a signal handler does: perl comes to signal_hook. */
+    __atomic_store_n(&PL_sig_pending, 1, __ATOMIC_SEQ_CST);
+}
+
+void mcp_switch_to(pTHX_ HV *next) {
     SV *before = SvRV(mcp.coro->current);
-    SvRV_set(mcp.coro->current, SvREFCNT_inc_simple_NN((SV *)next->hv));
+    SvRV_set(mcp.coro->current, SvREFCNT_inc_simple_NN((SV *)next));
     SvREFCNT_dec_NN(before); /* not the last one: the usher's, or that of a deputy */
-    mcp.coro->transfer(aTHX_ before, (SV *)next->hv);
+    mcp.coro->transfer(aTHX_ before, (SV *)next);
 }
 
 /* _usher(): switches to those that are due, one each time it has its turn; returns when there is none. */
@@ -55,7 +69,7 @@ XS_EXTERNAL(mcp_xs_usher) {
     PERL_UNUSED_VAR(items);
     for (struct mcp_coroutine *due; (due = first_due(mcp.lenders));) {
         if (first_due(due->next)) mcp_ready(aTHX_ usher);
-        mcp_switch_to(aTHX_ due);
+        mcp_switch_to(aTHX_ due->hv);
         /* Its turn again, which has used up what made it ready: so it looks before it waits. */
     }
     XSRETURN_EMPTY;

@@ -37,9 +37,7 @@ static void wake(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
     mcp_wait_begins(mc_task_data(mc_task_current()));
-    __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST); /* after the state that collect_due reads */
-    /* As a signal handler does: perl comes to signal_hook. */
-    __atomic_store_n(&PL_sig_pending, 1, __ATOMIC_SEQ_CST);
+    mcp_some_due(aTHX);
     if (__atomic_load_n(&mcp.announce, __ATOMIC_RELAXED)) mcp_kick();
 }
 
@@ -64,8 +62,12 @@ bool mcp_may_switch(pTHX) {
 }
 
 static void taken(void *unused, mc_task *task) {
-    (void)unused, (void)task;
+    (void)unused;
     if (mcp.locale) uselocale(mcp.locale);
+    if (!task) return;
+    /* Its own end, maybe. Carriers would come for that, as long as its C code goes on with sections. */
+    dTHXa(mcp.perl);
+    mcp_forget_due(aTHX);
 }
 
 static void enlist(struct mcp_coroutine *self) {
@@ -90,9 +92,32 @@ static void delist(struct mcp_coroutine *self) {
 
 static bool anything_ready(void) { return mcp.coro->nready > 0 || idle_wants(); }
 
+static void switch_away(pTHX_ struct mcp_coroutine *self, HV *next) {
+    if (self->polls) {
+        /* As if it had given way: the loop has its turn again. */
+        mcp_ready_quietly(aTHX_ self->hv);
+        if (!self->left) mcp_libev_left();
+        self->left = true;
+    }
+    next ? mcp_switch_to(aTHX_ next) : mcp.coro->schedule(aTHX);
+}
+
+/* The section has ended before anybody else had a turn. They have one now, and the loop its wait, or carriers
+ * would come for them again and again. */
+static void have_a_turn(pTHX_ struct mcp_coroutine *self) {
+    if (mcp.coro->nready > 0) {
+        mcp_some_due(aTHX);
+        switch_away(aTHX_ self, NULL);
+    } else if (idle_wants() && mcp_forget_due(aTHX)) {
+        /* So the loop does not look for it before it waits, which gives way. */
+        switch_away(aTHX_ self, (HV *)SvRV(mcp.idle));
+    }
+}
+
 static void schedule_others(pTHX_ struct mcp_coroutine *self) {
     /* First the one that waits on this very thread: no other thread is needed to go on with it. */
-    struct mcp_coroutine *first = mcp_due_here();
+    HV *first = mcp_due_here();
+    if (!first && mc_task_state(self->task) == MC_TASK_DUE) have_a_turn(aTHX_ self);
     while (mc_task_state(self->task) != MC_TASK_DUE) {
         mcp_collect_due(aTHX);
         if (mc_task_state(self->task) == MC_TASK_DUE) break;
@@ -102,13 +127,7 @@ static void schedule_others(pTHX_ struct mcp_coroutine *self) {
             self->left = false;
             break;
         }
-        if (self->polls) {
-            /* As if it had given way: the loop has its turn again. */
-            mcp_ready_quietly(aTHX_ self->hv);
-            if (!self->left) mcp_libev_left();
-            self->left = true;
-        }
-        first ? mcp_switch_to(aTHX_ first) : mcp.coro->schedule(aTHX);
+        switch_away(aTHX_ self, first);
         first = NULL;
     }
 }

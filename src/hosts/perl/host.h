@@ -79,9 +79,11 @@ bool mcp_may_switch(pTHX); /* perl can, and no scope or setting of the script fo
 /* ---- due.c ---- */
 void mcp_collect_due(pTHX); /* if sections have ended: sees to it that their coroutines have their turn */
 bool mcp_any_due(pTHX);     /* the same; whether there are any now */
+bool mcp_forget_due(pTHX);  /* readies nobody; false, and not forgotten: others are than the current one */
+void mcp_some_due(pTHX);    /* any thread: to be collected as soon as perl code runs */
 void mcp_wait_begins(struct mcp_coroutine *self); /* by the thread of its section, which is due */
-struct mcp_coroutine *mcp_due_here(void); /* with the baton: a due one, most likely of this thread; or NULL */
-void mcp_switch_to(pTHX_ struct mcp_coroutine *next); /* from a deputy or the usher; next is due */
+HV *mcp_due_here(void);             /* with the baton: a due one, most likely of this thread; or NULL */
+void mcp_switch_to(pTHX_ HV *next); /* from a deputy or the usher */
 
 /* ---- coroutine.c ---- */
 struct mcp_coroutine *mcp_look_up(pTHX_ HV *hv); /* its record, maybe a new one; NULL: no memory */

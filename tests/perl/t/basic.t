@@ -49,6 +49,14 @@ sub stat_of { my %stats = Coro::Multicore::stats(); return $stats{ $_[0] } }
 }
 
 {
+    my $turns = 0;
+    my $coro = async { cede while ++$turns < 20 };
+    Native::pairs(1000) while $turns < 20;
+    $coro->join;
+    pass('others have turns beside one that has only short sections');
+}
+
+{
     my $gate = Native::Gate->new;
     my $coro = async { Native::nested($gate->fd); 'nested' };
     cede;

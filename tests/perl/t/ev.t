@@ -20,6 +20,13 @@ use Native;
 }
 
 {
+    my $fired = 0;
+    my $timer = EV::timer 0.01, 0.01, sub { $fired++ };
+    Native::pairs(1000) while $fired < 5;
+    pass('the loop has turns beside one that has only short sections');
+}
+
+{
     my $gate = Native::Gate->new;
     my $byte;
     my $coro = async { $byte = Native::take($gate->fd); EV::break };
