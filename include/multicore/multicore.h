@@ -267,6 +267,10 @@ mc_status mc_detach(void);
  * per coroutine. Any thread, with the baton or without. MC_ENOTSUP: another host. MC_EINVAL: stack_size is
  * set. MC_ESHUTDOWN, MC_ENOMEM. */
 mc_status mc_task_adopt(mc_runtime *runtime, const mc_task_options *options, mc_task **out);
+/* MC_HOST_OWN_SCHEDULER: mc_release by code of the host's own that knows who runs. `task` is what `current`
+ * would return and `others_ready` what `ready` would; where nothing is special neither is called. mc_acquire
+ * ends the section. With the baton. */
+void mc_release_as(mc_task *task, int others_ready, struct mc_site *site);
 
 /* A new task that calls fn(arg). Any thread. MC_ENOMEM, MC_EAGAIN: no stack to be had; MC_ESHUTDOWN;
  * MC_ENOTSUP for MC_WAY_JOB. */

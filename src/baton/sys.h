@@ -34,16 +34,20 @@ struct RealSys {
     }
     static bool one_cpu() noexcept { return cpus() == 1; }
 
+    // By whoever makes a baton, before others see it: from then on light_fence is free, if the system can.
+    static void prepare_fences() noexcept {
+        asymmetric_.store(membarrier_available(), std::memory_order_relaxed);  // published with the baton
+    }
     // Between a store and a load of a fast path: stops the compiler only. The other side of each such
     // pair calls heavy_fence.
     static void light_fence() noexcept {
-        if (asymmetric())
+        if (asymmetric_.load(std::memory_order_relaxed)) [[likely]]
             std::atomic_signal_fence(std::memory_order_seq_cst);
         else
             std::atomic_thread_fence(std::memory_order_seq_cst);
     }
     static void heavy_fence() noexcept {
-        if (asymmetric())
+        if (asymmetric_.load(std::memory_order_relaxed))
             membarrier();
         else
             std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -66,10 +70,7 @@ struct RealSys {
     static void unblock(Seat<RealSys>& seat) noexcept;
 
 private:
-    static bool asymmetric() noexcept {
-        static const bool yes = membarrier_available();
-        return yes;
-    }
+    static inline constinit std::atomic<bool> asymmetric_{false};
 };
 
 }  // namespace mc

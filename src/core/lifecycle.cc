@@ -180,6 +180,7 @@ mc_status mc_runtime_create(const mc_runtime_options* given, mc_runtime** out) {
     fill_defaults(options);
 
     if (fault_hits(Fault::memory)) return MC_ENOMEM;
+    RealSys::prepare_fences();
     auto* rt = new (std::nothrow) mc_runtime(options, host);
     if (!rt) return MC_ENOMEM;
     if (own_scheduler && !prepare_hosted(*rt)) {

@@ -148,6 +148,11 @@ void close_options(mc_task& task) noexcept {
     tell_of_marks(*task);
 }
 
+[[gnu::noinline]] void tell_after_hosted(mc_task* task) noexcept {
+    if (task->rt.shutting.load(std::memory_order_relaxed)) tell_who_shuts_down(task->rt);  // as close_hosted
+    if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) tell_of_marks_slow(task);
+}
+
 [[gnu::noinline]] mc_status acquire_slow(mc_task* task, mc_site* site) noexcept {
     KeepErrno keep;
     const std::uint32_t gate = task->gate_now();
@@ -168,7 +173,8 @@ void close_options(mc_task& task) noexcept {
         if (!task->rt.baton.reclaim(task->worker->seat)) take_back(*task);
         task->set_gate(task->gate_now() - 1);
     }
-    if ((gate & (gate::kAdopted | gate::kHook)) == gate::kAdopted) close_hosted(*task);
+    if ((gate & (gate::kAdopted | gate::kHook)) == gate::kAdopted && close_hosted(*task))
+        tell_who_shuts_down(task->rt);
     leave_if_abandoned(*task);
     const mc_status status = pending_status(*task);
     tell_of_marks(*task);
@@ -188,9 +194,8 @@ void close_options(mc_task& task) noexcept {
         !task->rt.baton.reclaim(task->worker->seat))
         return static_cast<void>(acquire_slow(task, site));
     task->set_gate(gate::kAdopted);
-    close_hosted(*task);
-    if (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL)) [[unlikely]]
-        tell_of_marks_slow(task);
+    if (close_hosted(*task) || (task->wakeup.marks() & (wait::INTERRUPT | wait::CANCEL))) [[unlikely]]
+        tell_after_hosted(task);
 }
 
 }  // namespace
@@ -378,7 +383,7 @@ mc_status section_enter() noexcept {
         go_back_to(*task, outer);
         return MC_ENOMEM;
     }
-    if (task->adopted) close_hosted(*task);
+    if (task->adopted && close_hosted(*task)) tell_who_shuts_down(task->rt);
     task->state.store(MC_TASK_RUNNING, std::memory_order_relaxed);
     tell_of_marks(*task);
     return MC_OK;
@@ -419,6 +424,14 @@ static mc_site unknown_place{nullptr, nullptr, 0, 0, {nullptr, nullptr}};
 
 extern "C" {
 
+void mc_release_as(mc_task* task, int others_ready, mc_site* site) {
+    mc_task* const resident = tls_state.task;
+    if (resident && resident->gate_now() == gate::kResident && is_plain(resident->rt, *tls_state.worker) &&
+        is_plain(resident->rt, task)) [[likely]]
+        lend_hosted(*tls_state.worker, *task, others_ready != 0, site);
+    else
+        section_release(site);
+}
 void mc_release(void) { section_release(&unknown_place); }
 void mc_acquire(void) { section_acquire(&unknown_place); }
 mc_status mc_enter(void) { return section_enter(); }

@@ -72,7 +72,8 @@ mc_host CoroHost::hooks() {
 }
 
 mc_task* CoroHost::on_current(void* self) {
-    const CoroHost& host = *static_cast<CoroHost*>(self);
+    CoroHost& host = *static_cast<CoroHost*>(self);
+    ++host.asked;
     return host.hide_current || !host.current_ ? nullptr : host.current_->task;
 }
 

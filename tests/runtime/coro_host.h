@@ -64,6 +64,7 @@ public:
     void make_ready(Coroutine* coroutine);
     void join_all();  // by the main coroutine
     Coroutine* current() const { return current_; }
+    bool is_ready() { return on_ready(this) != 0; }
     bool is_queued(const Coroutine* coroutine) const { return coroutine->queued; }
 
     // What the hooks saw. With the baton, but those that are atomic.
@@ -72,6 +73,7 @@ public:
     int runs_open = 0, most_runs_open = 0;
     int early_runs = 0;  // returned because there was nothing to run
     std::atomic<int> wakes{0};
+    int asked = 0;              // calls of `current`
     bool hide_current = false;  // `current` says NULL
     bool due_first = true;      // else a coroutine that is due goes to the end of the queue
 

@@ -75,6 +75,44 @@ TEST_F(OwnScheduler, ASectionLetsTheOthersRun) {
     EXPECT_GE(host.runs, 1);
 }
 
+TEST_F(OwnScheduler, WhoKnowsWhoRunsNeedNotAsk) {
+    static mc_site site = {__FILE__, __func__, __LINE__, 0, {}};
+    main([&] {
+        mc_task* self = host.current()->task;
+        const int asked = host.asked;
+        mc_release_as(self, 0, &site);
+        EXPECT_EQ(MC_TASK_SECTION, static_cast<int>(mc_task_state(self)));
+        mc_release_as(self, 0, &site);  // nested
+        mc_acquire();
+        EXPECT_EQ(MC_TASK_SECTION, static_cast<int>(mc_task_state(self)));
+        mc_acquire();
+        EXPECT_EQ(MC_TASK_RUNNING, static_cast<int>(mc_task_state(self)));
+        EXPECT_EQ(asked, host.asked);
+
+        Gate done;
+        start("other", [&] { done.open(); });
+        mc_release_as(self, 1, &site);
+        done.wait();
+        mc_acquire();
+        EXPECT_EQ(self, mc_task_current());
+
+        // Special: as mc_release.
+        mc_release_as(nullptr, 0, &site);
+        EXPECT_EQ(MC_TASK_SECTION, static_cast<int>(mc_task_state(self)));
+        mc_acquire();
+        const int token = mc_scope_enter(MC_SCOPE_DISABLE);
+        mc_release_as(self, 0, &site);
+        EXPECT_EQ(MC_TASK_RUNNING, static_cast<int>(mc_task_state(self)));
+        mc_acquire();
+        mc_scope_leave(token);
+        host.join_all();
+    });
+    EXPECT_EQ(4u, runtime.stats().sections);
+    EXPECT_EQ(1u, runtime.stats().sections_inline);
+    mc_release_as(nullptr, 0, &site);  // where there is no task nothing happens
+    mc_acquire();
+}
+
 // a, b, c and main are in sections at once, each on a thread of its own; the oldest ends first.
 TEST_F(OwnScheduler, SectionsEndInAnotherOrderThanTheyBegan) {
     std::string ended;

@@ -29,6 +29,7 @@ TEST_P(OwnSchedulerStress, Sections) {
     options.host = &hooks;
     options.max_threads = GetParam().max_threads;
     Runtime runtime(options);
+    static mc_site site = {__FILE__, __func__, __LINE__, 0, {}};
     std::uint64_t total = 0;  // guarded by the baton
     host.main(runtime, [&] {
         for (int i = 0; i < coroutines; ++i)
@@ -38,7 +39,7 @@ TEST_P(OwnSchedulerStress, Sections) {
                     const unsigned kind = random() % 16;
                     mc_task* task = mc_task_current();
                     const int thread = mctest::thread_id();
-                    mc_release();
+                    random() % 2 ? mc_release() : mc_release_as(task, host.is_ready(), &site);
                     if (kind < 8) mctest::spin(random() % 20'000);
                     if (kind < 4) std::this_thread::yield();
                     if (kind == 0) {

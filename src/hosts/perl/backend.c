@@ -18,8 +18,19 @@ enum { SITES = 64 };
 static struct mc_site sites[SITES];
 
 static struct mc_site *site_of(const void *return_address) {
-    uintptr_t address = (uintptr_t)return_address;
-    return &sites[(address ^ address >> 6 ^ address >> 12) % SITES];
+    return &sites[(uintptr_t)return_address / 8 % SITES];
+}
+
+/* 0: a thread that is not perl's. Else one more than the pairs open on it; 1: it has perl, and so the baton,
+ * and no section of its own waits below. Used by functions that do not switch. */
+static __thread unsigned depth __attribute__((tls_model("initial-exec")));
+
+void mcp_thread_begins(void) { depth = 1; }
+
+static __attribute__((noinline)) void open_pair(struct mc_site *site) {
+    if (depth == 0) return;
+    ++depth;
+    mc_ext_api_()->release(site);
 }
 
 /* Where a section of this very thread waits below, the runtime opens none. A coroutine that gives way in
@@ -30,21 +41,11 @@ static __attribute__((noinline)) void give_way_if_inline(struct mc_site *site) {
     dTHXa(mcp.perl);
     if (!mcp_may_switch(aTHX) || !mcp_any_due(aTHX)) return;
     mcp_acquire(site);
-    mcp.coro->cede(aTHX);
-    mc_ext_api_()->release(site); /* maybe on another thread */
+    mcp.coro->cede(aTHX); /* to another thread, maybe */
+    open_pair(site);
 }
 
-static inline void begin(struct mc_site *site) {
-    mc_ext_api_()->release(site);
-    /* Relaxed: exact if the section is inline, and else of no interest. */
-    if (__atomic_load_n(&mcp.sections, __ATOMIC_RELAXED) > 0) give_way_if_inline(site);
-}
-
-void mcp_release(struct mc_site *site) { begin(site); }
-
-void mcp_acquire(struct mc_site *site) { mc_ext_api_()->acquire(site); }
-
-static void release(void) {
+__attribute__((noinline)) void mcp_release(struct mc_site *site) {
     if (!mcp.runtime) {
         /* Nothing is open that this could change: the acquire, too, does nothing. */
         if (!mcp.enabled || mcp.dead) return;
@@ -52,11 +53,30 @@ static void release(void) {
         if (PERL_GET_CONTEXT != (void *)aTHX) return; /* another interpreter's */
         mcp_start(aTHX);
     }
-    begin(site_of(__builtin_return_address(0)));
+    open_pair(site);
+    /* Relaxed: exact if the section is inline, and else of no interest. */
+    if (__atomic_load_n(&mcp.sections, __ATOMIC_RELAXED) > 0) give_way_if_inline(site);
+}
+
+__attribute__((noinline)) void mcp_acquire(struct mc_site *site) {
+    mc_ext_api_()->acquire(site);
+    if (depth > 1) --depth;
+}
+
+/* Nearly always nothing is special; then it costs no more than it must. */
+static void release(void) {
+    if (depth == 1 && !mcp.dead) {
+        depth = 2;
+        dTHXa(mcp.perl);
+        mc_task *task = mcp_current_task(aTHX);
+        mc_release_as(task, mcp_others_ready(), site_of(__builtin_return_address(0)));
+    } else {
+        mcp_release(site_of(__builtin_return_address(0)));
+    }
 }
 
 /* An exception or a cancel has come meanwhile, maybe for another coroutine. */
-static void look_for_news(void) {
+static __attribute__((noinline)) void look_for_news(void) {
     mc_task *task = mc_task_current();
     if (!task || mc_task_state(task) != MC_TASK_RUNNING) return; /* the end of an inner pair */
     dTHXa(mcp.perl);
@@ -66,8 +86,9 @@ static void look_for_news(void) {
 
 static void acquire(void) {
     static struct mc_site site = {"an XS module", "perlinterp_acquire", 0, 0, {NULL, NULL}};
-    if (!mcp.runtime) return;
-    mcp_acquire(&site); /* nothing is learned here */
+    if (depth == 0) return;
+    mc_ext_api_()->acquire(&site); /* nothing is learned here */
+    if (depth > 1) --depth;
     if (mcp.coro->except || mcp.cancelled) look_for_news();
 }
 

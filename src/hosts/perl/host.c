@@ -11,26 +11,12 @@ static mc_task *current(void *unused) {
     (void)unused;
     if (mcp.dead) return NULL;
     dTHXa(mcp.perl);
-    /* Perl's locale is a thread's: this thread may be about to lend the baton. */
-    mcp.locale = uselocale((locale_t)0);
-    struct mcp_coroutine *self = mcp_current(aTHX);
-    return self ? self->task : NULL;
+    return mcp_current_task(aTHX);
 }
 
-/* Any thread: Coro's idle coroutine should wait for events, or this host's own one for signals, and does not.
- */
-static inline bool idle_wants(void) {
-    HV *idle = SvROK(mcp.idle) ? (HV *)SvRV(mcp.idle) : NULL;
-    /* It cannot if it is one of its callbacks that is in a section. */
-    if (!idle || idle == (HV *)SvRV(mcp.coro->current)) return false;
-    return idle == mcp.own_idle ? !__atomic_load_n(&mcp.idles, __ATOMIC_RELAXED) : !mcp.poller;
-}
-
-/* Any thread, so the counters of Coro are read as they come. */
 static int ready(void *unused) {
     (void)unused;
-    return __atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || *(volatile int *)&mcp.coro->nready > 0 ||
-           idle_wants();
+    return mcp_others_ready();
 }
 
 static void wake(void *unused) {
@@ -90,7 +76,7 @@ static void delist(struct mcp_coroutine *self) {
     if (!self->polls && !self->idles && --mcp.sections == 0) mcp_libev_hold(false);
 }
 
-static bool anything_ready(void) { return mcp.coro->nready > 0 || idle_wants(); }
+static bool anything_ready(void) { return mcp.coro->nready > 0 || mcp_idle_wants(); }
 
 static void switch_away(pTHX_ struct mcp_coroutine *self, HV *next) {
     if (self->polls) {
@@ -108,7 +94,7 @@ static void have_a_turn(pTHX_ struct mcp_coroutine *self) {
     if (mcp.coro->nready > 0) {
         mcp_some_due(aTHX);
         switch_away(aTHX_ self, NULL);
-    } else if (idle_wants() && mcp_forget_due(aTHX)) {
+    } else if (mcp_idle_wants() && mcp_forget_due(aTHX)) {
         /* So the loop does not look for it before it waits, which gives way. */
         switch_away(aTHX_ self, (HV *)SvRV(mcp.idle));
     }
@@ -170,6 +156,7 @@ static void thread_start(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
     PERL_SET_CONTEXT(aTHX); /* for signal handlers, and what looks for it there */
+    mcp_thread_begins();
 }
 
 void mcp_start(pTHX) {
@@ -195,5 +182,6 @@ void mcp_start(pTHX) {
     }
     mc_enable(runtime, mcp.enabled);
     mcp.runtime = runtime;
+    mcp_thread_begins();
     mcp_find_loops(aTHX);
 }

@@ -72,7 +72,24 @@ void mcp_publish(pTHX);
 void mcp_release(struct mc_site *site);
 void mcp_acquire(struct mc_site *site);
 
+void mcp_thread_begins(void); /* by a thread that runs perl, from now on whenever it has the baton */
+
 /* ---- host.c ---- */
+/* Any thread: Coro's idle coroutine should wait for events, or this host's own one for signals, and does not.
+ */
+static inline bool mcp_idle_wants(void) {
+    HV *idle = SvROK(mcp.idle) ? (HV *)SvRV(mcp.idle) : NULL;
+    /* It cannot if it is one of its callbacks that is in a section. */
+    if (!idle || idle == (HV *)SvRV(mcp.coro->current)) return false;
+    return idle == mcp.own_idle ? !__atomic_load_n(&mcp.idles, __ATOMIC_RELAXED) : !mcp.poller;
+}
+
+/* Any thread, so the counters of Coro are read as they come. */
+static inline int mcp_others_ready(void) {
+    return __atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || *(volatile int *)&mcp.coro->nready > 0 ||
+           mcp_idle_wants();
+}
+
 void mcp_start(pTHX);      /* the runtime; croaks */
 bool mcp_may_switch(pTHX); /* perl can, and no scope or setting of the script forbids it */
 
@@ -91,6 +108,12 @@ struct mcp_coroutine *mcp_find(pTHX_ HV *hv);    /* NULL: it has none */
 static inline struct mcp_coroutine *mcp_current(pTHX) {
     HV *hv = (HV *)SvRV(mcp.coro->current);
     return hv == mcp.last_hv ? mcp.last : mcp_look_up(aTHX_ hv);
+}
+/* Before its thread may lend the baton: perl's locale is a thread's. */
+static inline mc_task *mcp_current_task(pTHX) {
+    mcp.locale = uselocale((locale_t)0);
+    struct mcp_coroutine *self = mcp_current(aTHX);
+    return self ? self->task : NULL;
 }
 void mcp_ready(pTHX_ HV *hv);         /* as CORO_READY */
 void mcp_ready_quietly(pTHX_ HV *hv); /* without Coro's ready hook */
