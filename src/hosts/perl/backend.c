@@ -23,9 +23,29 @@ static struct mc_site *site_of(const void *return_address) {
 
 /* 0: a thread that is not perl's. Else one more than the pairs open on it; 1: it has perl, and so the baton,
  * and no section of its own waits below. Used by functions that do not switch. */
-static __thread unsigned depth __attribute__((tls_model("initial-exec")));
+static __thread unsigned depth;
+enum { WAITED = 1 << 30 }; /* in it: the section is or was due */
 
 void mcp_thread_begins(void) { depth = 1; }
+
+bool mcp_waits(void) {
+    if (depth < 2) return false; /* opened by somebody who does without perlmulticore.h */
+    depth |= WAITED;
+    return true;
+}
+
+/* A section has ended, or an inner pair. */
+static inline void count_down(void) {
+    if (depth == 2) {
+        depth = 1;
+        return;
+    }
+    if ((depth & ~(unsigned)WAITED) > 1) --depth;
+    if (depth != (1u | WAITED)) return;
+    depth = 1;
+    dTHXa(mcp.perl);
+    mcp_wait_ends(aTHX);
+}
 
 static __attribute__((noinline)) void open_pair(struct mc_site *site) {
     if (depth == 0) return;
@@ -60,7 +80,7 @@ __attribute__((noinline)) void mcp_release(struct mc_site *site) {
 
 __attribute__((noinline)) void mcp_acquire(struct mc_site *site) {
     mc_ext_api_()->acquire(site);
-    if (depth > 1) --depth;
+    count_down();
 }
 
 /* Nearly always nothing is special; then it costs no more than it must. */
@@ -88,7 +108,7 @@ static void acquire(void) {
     static struct mc_site site = {"an XS module", "perlinterp_acquire", 0, 0, {NULL, NULL}};
     if (depth == 0) return;
     mc_ext_api_()->acquire(&site); /* nothing is learned here */
-    if (depth > 1) --depth;
+    count_down();
     if (mcp.coro->except || mcp.cancelled) look_for_news();
 }
 

@@ -8,6 +8,7 @@
 static int forget(pTHX_ SV *sv, MAGIC *magic) {
     (void)sv;
     struct mcp_coroutine *self = (struct mcp_coroutine *)magic->mg_ptr;
+    mcp_never_due(self);
     if (mcp.last == self) mcp.last_hv = NULL, mcp.last = NULL;
     if (self->cancelled) --mcp.cancelled;
     SvREFCNT_dec((SV *)self->cancelled);

@@ -8,30 +8,92 @@
 #include "host.h"
 
 static HV *usher;
-/* Whose section waited on this thread last; maybe it waits no more. Reached by functions that do not switch.
- */
+
+/* Whose sections have ended: first they come here, from any thread, the newest first, ... */
+static struct mcp_coroutine *ended;
+/* ... then, with the baton, here. Those that are due no more are dropped when somebody comes across them. */
+static TAILQ_HEAD(due_queue, mcp_coroutine) queue = TAILQ_HEAD_INITIALIZER(queue);
+
+/* Whose section waits on this thread. Reached by functions that do not switch. */
 static __thread struct mcp_coroutine *waits_here;
 
-static bool is_due(const struct mcp_coroutine *lender) {
-    return lender->hv != (HV *)SvRV(mcp.coro->current) && mc_task_state(lender->task) == MC_TASK_DUE;
+static bool is_due(const struct mcp_coroutine *coroutine) {
+    return mc_task_state(coroutine->task) == MC_TASK_DUE;
 }
 
-static struct mcp_coroutine *first_due(struct mcp_coroutine *lender) {
-    while (lender && !is_due(lender)) lender = lender->next;
-    return lender;
+/* By the thread of its section, or with the baton. */
+static void list(struct mcp_coroutine *self) {
+    /* Together with unlist: whoever comes second sees that the other was there. */
+    if (__atomic_exchange_n(&self->is_listed, true, __ATOMIC_SEQ_CST)) return;
+    struct mcp_coroutine *newest = __atomic_load_n(&ended, __ATOMIC_RELAXED);
+    do self->next_ended = newest;
+    while (!__atomic_compare_exchange_n(&ended, &newest, self, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-__attribute__((noinline)) void mcp_wait_begins(struct mcp_coroutine *self) { waits_here = self; }
+static void enqueue_ended(void) {
+    if (!__atomic_load_n(&ended, __ATOMIC_RELAXED)) return; /* what comes later sets mcp.due later */
+    struct mcp_coroutine *before = TAILQ_LAST(&queue, due_queue);
+    for (struct mcp_coroutine *each = __atomic_exchange_n(&ended, NULL, __ATOMIC_ACQUIRE); each;
+         each = each->next_ended) {
+        if (before)
+            TAILQ_INSERT_AFTER(&queue, before, each, due);
+        else
+            TAILQ_INSERT_HEAD(&queue, each, due);
+    }
+}
 
-__attribute__((noinline)) HV *mcp_due_here(void) {
-    /* Only those in the list are known to be alive. */
-    for (struct mcp_coroutine *lender = waits_here ? mcp.lenders : NULL; lender; lender = lender->next)
-        if (lender == waits_here) return is_due(lender) ? lender->hv : NULL;
+static void unlist(struct mcp_coroutine *self) {
+    TAILQ_REMOVE(&queue, self, due);
+    (void)__atomic_exchange_n(&self->is_listed, false, __ATOMIC_SEQ_CST);
+    if (is_due(self)) list(self); /* just now */
+}
+
+/* The next one after `before`, or the first. The current one has no deputy that could be switched to. */
+static struct mcp_coroutine *next_due(struct mcp_coroutine *before) {
+    enqueue_ended();
+    struct mcp_coroutine *each = before ? TAILQ_NEXT(before, due) : TAILQ_FIRST(&queue);
+    while (each) {
+        struct mcp_coroutine *next = TAILQ_NEXT(each, due);
+        if (!is_due(each))
+            unlist(each);
+        else if (each->hv != (HV *)SvRV(mcp.coro->current))
+            return each;
+        each = next;
+    }
     return NULL;
 }
 
+__attribute__((noinline)) void mcp_wait_begins(struct mcp_coroutine *self, bool ends) {
+    if (ends) waits_here = self;
+    list(self);
+}
+
+__attribute__((noinline)) void mcp_wait_ends(pTHX) {
+    waits_here = NULL;
+    /* It was its own end, maybe. Carriers would come for that, as long as its C code goes on with sections.
+     */
+    mcp_forget_due(aTHX);
+}
+
+__attribute__((noinline)) HV *mcp_due_here(void) {
+    return waits_here && waits_here->hv != (HV *)SvRV(mcp.coro->current) ? waits_here->hv : NULL;
+}
+
+void mcp_never_due(struct mcp_coroutine *self) {
+    enqueue_ended();
+    if (self->is_listed) TAILQ_REMOVE(&queue, self, due);
+}
+
+void mcp_due_forked(void) {
+    enqueue_ended();
+    for (struct mcp_coroutine *each; (each = TAILQ_FIRST(&queue));) {
+        TAILQ_REMOVE(&queue, each, due);
+        each->is_listed = false;
+    }
+}
+
 bool mcp_any_due(pTHX) {
-    if (!first_due(mcp.lenders)) return false;
+    if (!next_due(NULL)) return false;
     mcp_ready(aTHX_ usher);
     return true;
 }
@@ -45,13 +107,13 @@ void mcp_collect_due(pTHX) {
 bool mcp_forget_due(pTHX) {
     if (!__atomic_load_n(&mcp.due, __ATOMIC_RELAXED) || !__atomic_exchange_n(&mcp.due, 0, __ATOMIC_SEQ_CST))
         return true;
-    if (!first_due(mcp.lenders)) return true;
+    if (!next_due(NULL)) return true;
     __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST);
     return false;
 }
 
 void mcp_some_due(pTHX) {
-    __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST); /* after the state that collect_due reads */
+    __atomic_store_n(&mcp.due, 1, __ATOMIC_SEQ_CST); /* after what next_due reads */
     /* As a signal handler does: perl comes to signal_hook. */
     __atomic_store_n(&PL_sig_pending, 1, __ATOMIC_SEQ_CST);
 }
@@ -67,8 +129,8 @@ void mcp_switch_to(pTHX_ HV *next) {
 XS_EXTERNAL(mcp_xs_usher) {
     dXSARGS;
     PERL_UNUSED_VAR(items);
-    for (struct mcp_coroutine *due; (due = first_due(mcp.lenders));) {
-        if (first_due(due->next)) mcp_ready(aTHX_ usher);
+    for (struct mcp_coroutine *due; (due = next_due(NULL));) {
+        if (next_due(due)) mcp_ready(aTHX_ usher);
         mcp_switch_to(aTHX_ due->hv);
         /* Its turn again, which has used up what made it ready: so it looks before it waits. */
     }

@@ -20,6 +20,7 @@ void mcp_after_fork(pTHX) {
     mcp_renew_wake_fd();
     mcp_libev_forked();
     mcp_poll_forked();
+    mcp_due_forked();
     __atomic_store_n(&mcp.idles, false, __ATOMIC_RELAXED);
     AV *lost = newAV();
     HV *self = (HV *)SvRV(mcp.coro->current);

@@ -22,7 +22,7 @@ static int ready(void *unused) {
 static void wake(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
-    mcp_wait_begins(mc_task_data(mc_task_current()));
+    mcp_wait_begins(mc_task_data(mc_task_current()), mcp_waits());
     mcp_some_due(aTHX);
     if (__atomic_load_n(&mcp.announce, __ATOMIC_RELAXED)) mcp_kick();
 }
@@ -48,12 +48,8 @@ bool mcp_may_switch(pTHX) {
 }
 
 static void taken(void *unused, mc_task *task) {
-    (void)unused;
+    (void)unused, (void)task;
     if (mcp.locale) uselocale(mcp.locale);
-    if (!task) return;
-    /* Its own end, maybe. Carriers would come for that, as long as its C code goes on with sections. */
-    dTHXa(mcp.perl);
-    mcp_forget_due(aTHX);
 }
 
 static void enlist(struct mcp_coroutine *self) {

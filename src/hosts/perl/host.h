@@ -19,6 +19,7 @@
 #include <XSUB.h>
 
 #include <CoroAPI.h>
+#include <sys/queue.h>
 
 #include "multicore/multicore.h"
 
@@ -27,12 +28,15 @@ struct mcp_coroutine {
     HV *hv;
     mc_task *task;
     struct mcp_coroutine *next, *previous; /* in mcp.lenders */
-    bool lends;                            /* has a deputy */
-    bool polls;                            /* its section is an event loop's wait */
-    bool idles;                            /* its section is the sleep of this host's idle coroutine */
-    bool left;                             /* others ran since it began to */
-    int scope_kind;                        /* MC_SCOPE_* of the innermost scope; -1: none */
-    AV *cancelled;                         /* cancel came during a section: its arguments */
+    struct mcp_coroutine *next_ended;      /* in due.c, and so are the next two */
+    TAILQ_ENTRY(mcp_coroutine) due;
+    bool is_listed;
+    bool lends;     /* has a deputy */
+    bool polls;     /* its section is an event loop's wait */
+    bool idles;     /* its section is the sleep of this host's idle coroutine */
+    bool left;      /* others ran since it began to */
+    int scope_kind; /* MC_SCOPE_* of the innermost scope; -1: none */
+    AV *cancelled;  /* cancel came during a section: its arguments */
     /* What the XS function now running returns to, instead of its caller (deliver.c). */
     UNOP call;
     OP deliver;
@@ -72,6 +76,7 @@ void mcp_publish(pTHX);
 void mcp_release(struct mc_site *site);
 void mcp_acquire(struct mc_site *site);
 
+bool mcp_waits(void);         /* by a section's thread, which is due: will its end be noticed here? */
 void mcp_thread_begins(void); /* by a thread that runs perl, from now on whenever it has the baton */
 
 /* ---- host.c ---- */
@@ -98,8 +103,12 @@ void mcp_collect_due(pTHX); /* if sections have ended: sees to it that their cor
 bool mcp_any_due(pTHX);     /* the same; whether there are any now */
 bool mcp_forget_due(pTHX);  /* readies nobody; false, and not forgotten: others are than the current one */
 void mcp_some_due(pTHX);    /* any thread: to be collected as soon as perl code runs */
-void mcp_wait_begins(struct mcp_coroutine *self); /* by the thread of its section, which is due */
-HV *mcp_due_here(void);             /* with the baton: a due one, most likely of this thread; or NULL */
+/* By the thread of its section, which is due. `ends`: mcp_wait_ends is called, with the baton again. */
+void mcp_wait_begins(struct mcp_coroutine *self, bool ends);
+void mcp_wait_ends(pTHX);
+void mcp_never_due(struct mcp_coroutine *self); /* it is about to be freed */
+void mcp_due_forked(void);
+HV *mcp_due_here(void);             /* with the baton: the due one whose thread this is; or NULL */
 void mcp_switch_to(pTHX_ HV *next); /* from a deputy or the usher */
 
 /* ---- coroutine.c ---- */
