@@ -6,9 +6,10 @@ cd "$root" || exit 1
 jobs=$(nproc)
 
 build_packages="g++ cmake ninja-build pkg-config libboost-context-dev libgtest-dev
-    libbenchmark-dev liblua5.4-dev lua5.4 liblua5.1-0-dev lua5.1 libluajit-5.1-dev luajit libmruby-dev
-    duktape-dev tcl8.6-dev tcl8.6 libssl-dev zlib1g-dev python3 libuv1-dev libev-dev libglib2.0-dev libperl-dev
-    libcoro-perl libev-perl libanyevent-perl"
+    libbenchmark-dev liblua5.4-dev lua5.4 libssl-dev zlib1g-dev python3"
+# Interpreters and event loops: what is not to be had is left out.
+host_packages="liblua5.1-0-dev lua5.1 libluajit-5.1-dev luajit libmruby-dev duktape-dev tcl8.6-dev tcl8.6
+    libuv1-dev libev-dev libglib2.0-dev libperl-dev libcoro-perl libev-perl libanyevent-perl"
 # What ./bench/run suite compares with, and draws with.
 peer_packages="python3-dev ruby-dev ruby ocaml-nox golang-go erlang-dev erlang-base libboost-fiber-dev
     python3-matplotlib"
@@ -58,6 +59,16 @@ Install them with:
 Install them with:
     apt-get update && apt-get install $missing"
     fi
+}
+
+# offer_packages PACKAGE...: the same, but goes on without those that cannot be installed.
+offer_packages() {
+    local package
+    # All at once is faster; if one is not to be had, none is installed.
+    (setup_packages "$@") 2>/dev/null && return 0
+    for package in $(missing_packages "$@"); do
+        (setup_packages "$package") || say "going on without $package"
+    done
 }
 
 # quietly LOG COMMAND...: shows the output only if the command fails.

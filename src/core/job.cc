@@ -151,6 +151,7 @@ mc_status enqueue(mc_job& job, const mc_job_options& options) noexcept {
 bool withdraw(mc_job& job) noexcept {
     mc_runtime& rt = job.rt;
     if (SeatT* runner = rt.runner.load(std::memory_order_seq_cst)) {
+        rt.no_carriers.store(true, std::memory_order_seq_cst);
         runner->wake();
         return false;
     }

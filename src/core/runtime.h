@@ -115,6 +115,7 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
     std::atomic<std::uint32_t> stragglers{0};  // carriers in a section that shutdown did not wait for
     std::atomic<std::uint64_t> wakes{0};
     std::atomic<std::uint32_t> places{0};  // of max_threads, taken: carriers, and those being started
+    std::atomic<bool> no_carriers{false};  // for a job none could be started, nor one since
     std::atomic<std::uint32_t> threads{0}, threads_peak{0};  // carriers that run; statistics
     std::atomic<std::uint32_t> threads_starting{0};          // launched, and not yet had the baton
     std::atomic<std::uint32_t> next_seat{0};

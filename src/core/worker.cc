@@ -216,6 +216,7 @@ bool mc_runtime::launch_carrier(SeatT& seat) noexcept {
         threads_starting.fetch_sub(1, std::memory_order_relaxed);
         return false;
     }
+    no_carriers.store(false, std::memory_order_relaxed);  // what it leaves is asked for again
     return true;
 }
 
@@ -240,7 +241,9 @@ bool mc_runtime::has_job(bool drives) noexcept {
     if (work.startable() == 0 || closed.load(std::memory_order_relaxed)) return false;
     if (!drives) return true;
     const std::uint32_t taken = places.load(std::memory_order_seq_cst);
-    return host.way == MC_WAY_LEND && (taken == 0 || taken >= max_threads);
+    // Where only that thread runs tasks, not because none has been started yet.
+    if (host.way != MC_WAY_LEND) return taken == 0 && no_carriers.load(std::memory_order_seq_cst);
+    return taken == 0 || taken >= max_threads;
 }
 
 bool mc_runtime::stranded() noexcept {

@@ -65,6 +65,31 @@ TEST(LimitsDeathTest, WithoutThreadsAReadyTaskWaitsForTheSection) {
     });
 }
 
+void job_by_the_runner(std::uint32_t way) {
+    forbid_threads();
+    mc_host host = MC_HOST_INIT;
+    host.way = way;
+    Runtime runtime(host);
+    static int worked = 0, ended = 0;
+    runtime.run([&] {
+        for (int i = 0; i < 3; ++i) {
+            mc_job* job = nullptr;
+            ASSERT_EQ(MC_OK, mc_job_submit(
+                                 runtime, [](void*) { ++worked; }, [](void*, mc_status) { ++ended; }, nullptr,
+                                 nullptr, &job));
+            EXPECT_EQ(MC_OK, mc_job_wait(job, MC_FOREVER));
+            mc_job_unref(job);
+        }
+    });
+    EXPECT_EQ(3, worked);
+    EXPECT_EQ(3, ended);
+}
+
+TEST(LimitsDeathTest, WithoutThreadsTheRunnerDoesTheJobs) {
+    MC_CHILD({ job_by_the_runner(MC_WAY_LEND); });
+    MC_CHILD({ job_by_the_runner(MC_WAY_SHIP); });
+}
+
 TEST(LimitsDeathTest, WithoutCarriersAttachedThreadsTakeALentBaton) {
     MC_CHILD({
         Gate go, in_section;
