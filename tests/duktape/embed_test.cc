@@ -1,5 +1,7 @@
 // Programs that own their heap: multicore/duktape.h, in C++.
 // SPDX-License-Identifier: BSL-1.0
+#include <poll.h>
+
 #include <thread>
 
 #include "heap.h"
@@ -103,6 +105,55 @@ TEST(DuktapeEmbed, JobWayHasNoTasks) {
     Heap heap(MC_WAY_JOB);
     EXPECT_EQ(heap.run("try { multicore.spawn(function () {}) } catch (e) { e.code }"), "MC_ENOTSUP");
     EXPECT_EQ(heap.run("multicore.yield(); multicore.sleep(0.001); native.plainWork(1, 0)"), "1");
+}
+
+// A native function that computes on the pool, and calls back: all that a host of this way needs.
+struct Submitted {
+    duk_context* js;
+    void* callback;  // in the global stash
+    int n, square = 0;
+};
+duk_ret_t submit_square(duk_context* ctx) {
+    auto* job = new Submitted{ctx, duk_require_heapptr(ctx, 1), duk_require_int(ctx, 0)};
+    duk_push_global_stash(ctx);
+    duk_dup(ctx, 1);
+    duk_put_prop_heapptr(ctx, -2, job->callback);
+    const mc_status status = mc_job_submit(
+        mc_duktape_runtime(ctx),
+        [](void* self) {
+            auto& submitted = *static_cast<Submitted*>(self);
+            submitted.square = submitted.n * submitted.n;
+        },
+        [](void* self, mc_status) {
+            auto* submitted = static_cast<Submitted*>(self);
+            duk_context* js = submitted->js;
+            duk_push_heapptr(js, submitted->callback);
+            duk_push_int(js, submitted->square);
+            EXPECT_EQ(duk_pcall(js, 1), DUK_EXEC_SUCCESS) << duk_safe_to_string(js, -1);
+            duk_pop(js);
+            duk_push_global_stash(js);
+            duk_del_prop_heapptr(js, -1, submitted->callback);
+            duk_pop(js);
+            delete submitted;
+        },
+        job, nullptr, nullptr);
+    EXPECT_EQ(status, MC_OK);
+    return 0;
+}
+
+TEST(DuktapeEmbed, JobWayCallsBack) {
+    Heap heap(MC_WAY_JOB);
+    duk_push_c_function(heap.js, submit_square, 2);
+    duk_put_global_string(heap.js, "submit");
+    heap.run(
+        "var sum = 0, left = 100; function add(square) { sum += square; left-- }\n"
+        "for (var i = 1; i <= 100; i++) (function (n) { submit(n, function (s) { add(s) }) })(i)");
+    while (heap.run("left") != "0") {
+        pollfd readable = {mc_runtime_event_fd(mc_duktape_runtime(heap.js)), POLLIN, 0};
+        ASSERT_EQ(1, poll(&readable, 1, 10'000));
+        ASSERT_GE(mc_runtime_dispatch(mc_duktape_runtime(heap.js), 0), 0);
+    }
+    EXPECT_EQ(heap.run("sum"), "338350");
 }
 
 TEST(DuktapeEmbed, TakesTheRuntimesOptions) {
