@@ -267,6 +267,9 @@ mc_status mc_detach(void);
  * per coroutine. Any thread, with the baton or without. MC_ENOTSUP: another host. MC_EINVAL: stack_size is
  * set. MC_ESHUTDOWN, MC_ENOMEM. */
 mc_status mc_task_adopt(mc_runtime *runtime, const mc_task_options *options, mc_task **out);
+/* MC_HOST_OWN_SCHEDULER: does this thread run the host's code, with the baton, outside sections and hooks,
+ * and where nothing keeps it from lending? Then 1. */
+int mc_can_release_as(void);
 /* MC_HOST_OWN_SCHEDULER: mc_release by code of the host's own that knows who runs. `task` is what `current`
  * would return and `others_ready` what `ready` would; where nothing is special neither is called. mc_acquire
  * ends the section. With the baton. */

@@ -150,11 +150,7 @@ mc_status enqueue(mc_job& job, const mc_job_options& options) noexcept {
 // No thread can be started, and none is there that will ever do the work. True: the job is out again.
 bool withdraw(mc_job& job) noexcept {
     mc_runtime& rt = job.rt;
-    if (SeatT* runner = rt.runner.load(std::memory_order_seq_cst)) {
-        rt.no_carriers.store(true, std::memory_order_seq_cst);
-        runner->wake();
-        return false;
-    }
+    if (leave_jobs_to_runner(rt)) return false;
     {
         std::lock_guard lock(rt.mutex);
         if (rt.places.load(std::memory_order_seq_cst) != 0 || job.phase != mc_job::Phase::waits) return false;

@@ -152,6 +152,8 @@ struct mc_runtime final : mc::BatonClient<mc::RealSys> {
 
     bool own_scheduler() const noexcept { return host.flags & MC_HOST_OWN_SCHEDULER; }
 
+    mc::SeatT* new_carrier() noexcept;
+
     // ---- BatonClient ----
     mc::SeatT* prepare_carrier() noexcept override;
     bool launch_carrier(mc::SeatT& seat) noexcept override;
@@ -177,6 +179,7 @@ namespace mc {
 
 // ---- workers (worker.cc) ----
 Worker* new_worker(mc_runtime& rt, Part part) noexcept;  // NULL: no memory
+bool leave_jobs_to_runner(mc_runtime& rt) noexcept;  // any thread, where no carrier can be had. False: none
 void retire_worker(Worker& worker) noexcept;  // its thread leaves, and with it a reference to the runtime
 void enlist_worker(Worker& worker) noexcept;  // with rt.mutex: among those in use, and off
 void unlist_worker(Worker& worker) noexcept;

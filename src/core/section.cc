@@ -424,10 +424,13 @@ static mc_site unknown_place{nullptr, nullptr, 0, 0, {nullptr, nullptr}};
 
 extern "C" {
 
+int mc_can_release_as(void) {
+    const mc_task* const resident = tls_state.task;
+    return resident && resident->gate_now() == gate::kResident && is_plain(resident->rt, *tls_state.worker);
+}
+
 void mc_release_as(mc_task* task, int others_ready, mc_site* site) {
-    mc_task* const resident = tls_state.task;
-    if (resident && resident->gate_now() == gate::kResident && is_plain(resident->rt, *tls_state.worker) &&
-        is_plain(resident->rt, task)) [[likely]]
+    if (mc_can_release_as() && is_plain(tls_state.task->rt, task)) [[likely]]
         lend_hosted(*tls_state.worker, *task, others_ready != 0, site);
     else
         section_release(site);

@@ -140,6 +140,14 @@ static void give_place_back(mc_runtime& rt) noexcept {
     rt.place_free.notify_all();
 }
 
+bool leave_jobs_to_runner(mc_runtime& rt) noexcept {
+    SeatT* runner = rt.runner.load(std::memory_order_seq_cst);
+    if (!runner) return false;
+    rt.no_carriers.store(true, std::memory_order_seq_cst);
+    runner->wake();
+    return true;
+}
+
 static void count_thread(mc_runtime& rt) noexcept {
     // Relaxed: statistics.
     const std::uint32_t now = rt.threads.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -179,6 +187,8 @@ static void carrier_main(void* argument) {
     rt.threads.fetch_sub(1, std::memory_order_relaxed);  // statistics
     give_place_back(rt);
     rt.baton.room_for_carrier();
+    // Whoever submitted one may have counted on this thread.
+    if (rt.has_job(false) && !rt.baton.rouse_for_job()) leave_jobs_to_runner(rt);
     retire_worker(me);  // the runtime may be gone
 }
 
@@ -187,6 +197,13 @@ static void carrier_main(void* argument) {
 using namespace mc;
 
 SeatT* mc_runtime::prepare_carrier() noexcept {
+    const int saved = errno;  // a release may need one
+    SeatT* seat = new_carrier();
+    errno = saved;
+    return seat;
+}
+
+SeatT* mc_runtime::new_carrier() noexcept {
     if (closed.load(std::memory_order_relaxed)) return nullptr;
     // Never above the limit, not even for a moment: somebody else would be refused a place that is free.
     std::uint32_t taken = places.load(std::memory_order_relaxed);  // the CAS validates it

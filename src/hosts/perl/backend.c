@@ -21,38 +21,6 @@ static struct mc_site *site_of(const void *return_address) {
     return &sites[(uintptr_t)return_address / 8 % SITES];
 }
 
-/* 0: a thread that is not perl's. Else one more than the pairs open on it; 1: it has perl, and so the baton,
- * and no section of its own waits below. Used by functions that do not switch. */
-static __thread unsigned depth;
-enum { WAITED = 1 << 30 }; /* in it: the section is or was due */
-
-void mcp_thread_begins(void) { depth = 1; }
-
-bool mcp_waits(void) {
-    if (depth < 2) return false; /* opened by somebody who does without perlmulticore.h */
-    depth |= WAITED;
-    return true;
-}
-
-/* A section has ended, or an inner pair. */
-static inline void count_down(void) {
-    if (depth == 2) {
-        depth = 1;
-        return;
-    }
-    if ((depth & ~(unsigned)WAITED) > 1) --depth;
-    if (depth != (1u | WAITED)) return;
-    depth = 1;
-    dTHXa(mcp.perl);
-    mcp_wait_ends(aTHX);
-}
-
-static __attribute__((noinline)) void open_pair(struct mc_site *site) {
-    if (depth == 0) return;
-    ++depth;
-    mc_ext_api_()->release(site);
-}
-
 /* Where a section of this very thread waits below, the runtime opens none. A coroutine that gives way in
  * sections only would then keep that one from its turn for ever; so it gives way here. */
 static __attribute__((noinline)) void give_way_if_inline(struct mc_site *site) {
@@ -61,8 +29,8 @@ static __attribute__((noinline)) void give_way_if_inline(struct mc_site *site) {
     dTHXa(mcp.perl);
     if (!mcp_may_switch(aTHX) || !mcp_any_due(aTHX)) return;
     mcp_acquire(site);
-    mcp.coro->cede(aTHX); /* to another thread, maybe */
-    open_pair(site);
+    mcp.coro->cede(aTHX);
+    mc_ext_api_()->release(site); /* maybe on another thread */
 }
 
 __attribute__((noinline)) void mcp_release(struct mc_site *site) {
@@ -73,20 +41,19 @@ __attribute__((noinline)) void mcp_release(struct mc_site *site) {
         if (PERL_GET_CONTEXT != (void *)aTHX) return; /* another interpreter's */
         mcp_start(aTHX);
     }
-    open_pair(site);
+    mc_ext_api_()->release(site);
     /* Relaxed: exact if the section is inline, and else of no interest. */
     if (__atomic_load_n(&mcp.sections, __ATOMIC_RELAXED) > 0) give_way_if_inline(site);
 }
 
-__attribute__((noinline)) void mcp_acquire(struct mc_site *site) {
+void mcp_acquire(struct mc_site *site) {
     mc_ext_api_()->acquire(site);
-    count_down();
+    if (__atomic_load_n(&mcp.due, __ATOMIC_RELAXED)) mcp_section_ended();
 }
 
 /* Nearly always nothing is special; then it costs no more than it must. */
 static void release(void) {
-    if (depth == 1 && !mcp.dead) {
-        depth = 2;
+    if (mc_can_release_as() && !mcp.dead) {
         dTHXa(mcp.perl);
         mc_task *task = mcp_current_task(aTHX);
         mc_release_as(task, mcp_others_ready(), site_of(__builtin_return_address(0)));
@@ -95,21 +62,33 @@ static void release(void) {
     }
 }
 
-/* An exception or a cancel has come meanwhile, maybe for another coroutine. */
-static __attribute__((noinline)) void look_for_news(void) {
+/* NULL: that was the end of an inner pair, or of one in C code that is in a section. */
+static struct mcp_coroutine *one_that_runs(pTHX) {
     mc_task *task = mc_task_current();
-    if (!task || mc_task_state(task) != MC_TASK_RUNNING) return; /* the end of an inner pair */
+    return task && mc_task_state(task) == MC_TASK_RUNNING ? mcp_current(aTHX) : NULL;
+}
+
+/* Somebody is due: maybe it was this one. Carriers would come for that, as long as its C code goes on with
+ * sections. */
+__attribute__((noinline)) void mcp_section_ended(void) {
     dTHXa(mcp.perl);
-    struct mcp_coroutine *self = mcp_current(aTHX);
+    if (one_that_runs(aTHX)) mcp_forget_due(aTHX);
+}
+
+/* Or an exception or a cancel has come meanwhile, maybe for another coroutine. */
+static __attribute__((noinline)) void look_for_news(void) {
+    if (__atomic_load_n(&mcp.due, __ATOMIC_RELAXED)) mcp_section_ended();
+    if (!mcp.coro->except && !mcp.cancelled) return;
+    dTHXa(mcp.perl);
+    struct mcp_coroutine *self = one_that_runs(aTHX);
     if (self) mcp_deliver(aTHX_ self);
 }
 
 static void acquire(void) {
     static struct mc_site site = {"an XS module", "perlinterp_acquire", 0, 0, {NULL, NULL}};
-    if (depth == 0) return;
+    if (!mcp.runtime) return;
     mc_ext_api_()->acquire(&site); /* nothing is learned here */
-    count_down();
-    if (mcp.coro->except || mcp.cancelled) look_for_news();
+    if (mcp.coro->except || mcp.cancelled || __atomic_load_n(&mcp.due, __ATOMIC_RELAXED)) look_for_news();
 }
 
 void mcp_publish(pTHX) {

@@ -14,7 +14,7 @@ static struct mcp_coroutine *ended;
 /* ... then, with the baton, here. Those that are due no more are dropped when somebody comes across them. */
 static TAILQ_HEAD(due_queue, mcp_coroutine) queue = TAILQ_HEAD_INITIALIZER(queue);
 
-/* Whose section waits on this thread. Reached by functions that do not switch. */
+/* Whose section waits on this thread, or did last. Reached by functions that do not switch. */
 static __thread struct mcp_coroutine *waits_here;
 
 static bool is_due(const struct mcp_coroutine *coroutine) {
@@ -63,20 +63,20 @@ static struct mcp_coroutine *next_due(struct mcp_coroutine *before) {
     return NULL;
 }
 
-__attribute__((noinline)) void mcp_wait_begins(struct mcp_coroutine *self, bool ends) {
-    if (ends) waits_here = self;
+__attribute__((noinline)) void mcp_wait_begins(struct mcp_coroutine *self) {
+    waits_here = self;
     list(self);
 }
 
-__attribute__((noinline)) void mcp_wait_ends(pTHX) {
-    waits_here = NULL;
-    /* It was its own end, maybe. Carriers would come for that, as long as its C code goes on with sections.
-     */
-    mcp_forget_due(aTHX);
-}
-
+/* It is not for long that others are due before it: the threads stand in the line in the same order. */
 __attribute__((noinline)) HV *mcp_due_here(void) {
-    return waits_here && waits_here->hv != (HV *)SvRV(mcp.coro->current) ? waits_here->hv : NULL;
+    if (!waits_here) return NULL;
+    /* Only those in the queue are known to be alive. */
+    struct mcp_coroutine *each = NULL;
+    while ((each = next_due(each)) && each != waits_here) {
+    }
+    if (!each) waits_here = NULL; /* it waits no more */
+    return each ? each->hv : NULL;
 }
 
 void mcp_never_due(struct mcp_coroutine *self) {
@@ -90,6 +90,8 @@ void mcp_due_forked(void) {
         TAILQ_REMOVE(&queue, each, due);
         each->is_listed = false;
     }
+    /* Nor those that were amid it. */
+    for (struct mcp_coroutine *each = mcp.lenders; each; each = each->next) each->is_listed = false;
 }
 
 bool mcp_any_due(pTHX) {
@@ -131,6 +133,8 @@ XS_EXTERNAL(mcp_xs_usher) {
     PERL_UNUSED_VAR(items);
     for (struct mcp_coroutine *due; (due = next_due(NULL));) {
         if (next_due(due)) mcp_ready(aTHX_ usher);
+        TAILQ_REMOVE(&queue, due, due); /* if it is due again by the next look, it is not the first again */
+        TAILQ_INSERT_TAIL(&queue, due, due);
         mcp_switch_to(aTHX_ due->hv);
         /* Its turn again, which has used up what made it ready: so it looks before it waits. */
     }

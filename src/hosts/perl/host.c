@@ -22,7 +22,7 @@ static int ready(void *unused) {
 static void wake(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
-    mcp_wait_begins(mc_task_data(mc_task_current()), mcp_waits());
+    mcp_wait_begins(mc_task_data(mc_task_current()));
     mcp_some_due(aTHX);
     if (__atomic_load_n(&mcp.announce, __ATOMIC_RELAXED)) mcp_kick();
 }
@@ -86,10 +86,10 @@ static void switch_away(pTHX_ struct mcp_coroutine *self, HV *next) {
 
 /* The section has ended before anybody else had a turn. They have one now, and the loop its wait, or carriers
  * would come for them again and again. */
-static void have_a_turn(pTHX_ struct mcp_coroutine *self) {
-    if (mcp.coro->nready > 0) {
+static void have_a_turn(pTHX_ struct mcp_coroutine *self, HV *first) {
+    if (first || mcp.coro->nready > 0) {
         mcp_some_due(aTHX);
-        switch_away(aTHX_ self, NULL);
+        switch_away(aTHX_ self, first);
     } else if (mcp_idle_wants() && mcp_forget_due(aTHX)) {
         /* So the loop does not look for it before it waits, which gives way. */
         switch_away(aTHX_ self, (HV *)SvRV(mcp.idle));
@@ -99,7 +99,10 @@ static void have_a_turn(pTHX_ struct mcp_coroutine *self) {
 static void schedule_others(pTHX_ struct mcp_coroutine *self) {
     /* First the one that waits on this very thread: no other thread is needed to go on with it. */
     HV *first = mcp_due_here();
-    if (!first && mc_task_state(self->task) == MC_TASK_DUE) have_a_turn(aTHX_ self);
+    if (mc_task_state(self->task) == MC_TASK_DUE) {
+        have_a_turn(aTHX_ self, first);
+        first = NULL;
+    }
     while (mc_task_state(self->task) != MC_TASK_DUE) {
         mcp_collect_due(aTHX);
         if (mc_task_state(self->task) == MC_TASK_DUE) break;
@@ -152,7 +155,6 @@ static void thread_start(void *unused) {
     (void)unused;
     dTHXa(mcp.perl);
     PERL_SET_CONTEXT(aTHX); /* for signal handlers, and what looks for it there */
-    mcp_thread_begins();
 }
 
 void mcp_start(pTHX) {
@@ -178,6 +180,5 @@ void mcp_start(pTHX) {
     }
     mc_enable(runtime, mcp.enabled);
     mcp.runtime = runtime;
-    mcp_thread_begins();
     mcp_find_loops(aTHX);
 }

@@ -75,9 +75,7 @@ void mcp_publish(pTHX);
 /* Sections of this host's own. */
 void mcp_release(struct mc_site *site);
 void mcp_acquire(struct mc_site *site);
-
-bool mcp_waits(void);         /* by a section's thread, which is due: will its end be noticed here? */
-void mcp_thread_begins(void); /* by a thread that runs perl, from now on whenever it has the baton */
+void mcp_section_ended(void); /* after an acquire, if somebody is due */
 
 /* ---- host.c ---- */
 /* Any thread: Coro's idle coroutine should wait for events, or this host's own one for signals, and does not.
@@ -103,10 +101,8 @@ void mcp_collect_due(pTHX); /* if sections have ended: sees to it that their cor
 bool mcp_any_due(pTHX);     /* the same; whether there are any now */
 bool mcp_forget_due(pTHX);  /* readies nobody; false, and not forgotten: others are than the current one */
 void mcp_some_due(pTHX);    /* any thread: to be collected as soon as perl code runs */
-/* By the thread of its section, which is due. `ends`: mcp_wait_ends is called, with the baton again. */
-void mcp_wait_begins(struct mcp_coroutine *self, bool ends);
-void mcp_wait_ends(pTHX);
-void mcp_never_due(struct mcp_coroutine *self); /* it is about to be freed */
+void mcp_wait_begins(struct mcp_coroutine *self); /* by the thread of its section, which is due */
+void mcp_never_due(struct mcp_coroutine *self);   /* it is about to be freed */
 void mcp_due_forked(void);
 HV *mcp_due_here(void);             /* with the baton: the due one whose thread this is; or NULL */
 void mcp_switch_to(pTHX_ HV *next); /* from a deputy or the usher */
