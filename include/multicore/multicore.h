@@ -356,8 +356,9 @@ typedef struct mc_job_options {
 mc_status mc_job_submit(mc_runtime *runtime, void (*work)(void *), void (*done)(void *, mc_status), void *arg,
                         const mc_job_options *options, mc_job **out);
 /* Waits until the job is over, `done` included, and returns its status; MC_ETIMEDOUT. A task suspends (also
- * MC_EINTR, MC_ECANCELED: its own; MC_EPERM where it may not). A thread without a baton blocks; where nothing
- * drives the runtime, which alone could call `done`, it returns when the work is over. */
+ * MC_EINTR, MC_ECANCELED: its own; MC_EPERM where it may not, as in a hook, and with the baton of another
+ * runtime). A thread without a baton blocks; where nothing drives the runtime, which alone could call `done`,
+ * it returns when the work is over. */
 mc_status mc_job_wait(mc_job *job, uint64_t timeout);
 /* One that waits is over, and its work not done. One at work has its `unblock` called; MC_EBUSY, and nothing
  * changes, if it has none. MC_OK when it is over. */
