@@ -139,6 +139,33 @@ TEST(Jobs, OneOfAnotherClassIsNotDelayedByAFullOne) {
     for (auto& job : cpu) EXPECT_EQ(MC_OK, mc_job_wait(job->handle, MC_FOREVER));
 }
 
+// One thread for both, and it is taken: the runner, which is idle, is another.
+TEST(Jobs, TheRunnerDoesWhatNoCarrierCan) {
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.max_threads = 1;
+    Runtime runtime(options);
+    Gate begun, gate;
+    Job first([&] {
+        begun.open();
+        gate.wait();
+    });
+    int worker = 0;
+    Job second([&] {
+        worker = mctest::thread_id();
+        EXPECT_EQ(nullptr, mc_task_current());
+        gate.open();
+    });
+    second.options.work_class = MC_WORK_IO;
+    EXPECT_EQ(MC_OK, first.submit(runtime));
+    begun.wait();
+    EXPECT_EQ(MC_OK, second.submit(runtime));
+    runtime.run();
+    EXPECT_EQ(mctest::thread_id(), worker);
+    EXPECT_EQ(1, first.dones);
+    EXPECT_EQ(1, second.dones);
+    EXPECT_EQ(1u, runtime.stats().threads_peak);
+}
+
 TEST(Jobs, IoIsElastic) {
     Runtime runtime;
     constexpr int count = 40;

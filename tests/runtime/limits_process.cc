@@ -124,6 +124,30 @@ TEST(LimitsDeathTest, OneThreadIsEnoughForManySections) {
     });
 }
 
+TEST(LimitsDeathTest, WithoutThreadsTheRunnerDoesTheJobs) {
+    MC_CHILD({
+        forbid_threads();
+        Runtime runtime;
+        int workers[2] = {};
+        const auto work = [](void* worker) { *static_cast<int*>(worker) = mctest::thread_id(); };
+        const auto done = [](void*, mc_status status) { EXPECT_EQ(MC_OK, status); };
+        mc_job* job = nullptr;
+        EXPECT_EQ(MC_EAGAIN, mc_job_submit(runtime, work, done, &workers[0], nullptr, &job));
+        EXPECT_EQ(nullptr, job);  // nobody was there to do it
+        runtime.run([&] {
+            mc_job_options options = MC_JOB_OPTIONS_INIT;
+            for (int& worker : workers) {
+                ASSERT_EQ(MC_OK, mc_job_submit(runtime, work, done, &worker, &options, &job));
+                EXPECT_EQ(MC_OK, mc_job_wait(job, MC_FOREVER));
+                mc_job_unref(job);
+                options.work_class = MC_WORK_IO;
+            }
+        });
+        for (const int worker : workers) EXPECT_EQ(mctest::thread_id(), worker);
+        EXPECT_EQ(0u, runtime.stats().threads_peak);
+    });
+}
+
 #define MC_SKIP_IF_SANITIZED() \
     if (mctest::sanitized) GTEST_SKIP() << "a sanitizer reserves more address space than the limit"
 
