@@ -247,7 +247,7 @@ MC_EXT_INLINE_ void mc_ext_support_(struct mc_site *site, uint32_t flags) {
 /* Inside a section: what mc_acquire_status would report now. One load; poll it as often as you like. */
 #define mc_cancelled() mc_ext_cancelled_()
 
-/* Once per module, when it is loaded: it is multicore-enabled (MC_SUPPORT_*). */
+/* Once per module, when it is loaded: it is multicore-enabled (MC_SUPPORT_*), built with this version. */
 #define mc_support(flags) __extension__({ MC_SITE_; mc_ext_support_(&mc_site_here_, (flags)); })
 /* clang-format on */
 

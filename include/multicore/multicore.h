@@ -336,11 +336,16 @@ mc_status mc_checkpoint(void);
  * For hosts that cannot suspend a C stack, and for work that nobody waits for at once. work(arg) runs on a
  * carrier without the baton; then done(arg, status), once, with the baton, as a task of the runtime: it may
  * release, but what suspends answers MC_EPERM. The status: MC_OK; MC_ECANCELED when cancelled or past the
- * deadline; MC_ESHUTDOWN; MC_EFORK in a forked child. Without MC_OK, `work` may not have run. */
+ * deadline; MC_ESHUTDOWN; MC_EFORK in a forked child. Without MC_OK, `work` may not have run.
+ *
+ * The classes share max_threads, so that one that is full does not delay the other. Of 1 both have the one
+ * thread, and work of either may wait for that of the other. Where all of max_threads are taken, or there is
+ * no thread and none can be started, the one in mc_runtime_run does the work itself (MC_WAY_LEND) when no
+ * task is ready; until it has, it does nothing else. */
 
 enum {
-    MC_WORK_CPU = 0, /* at most as many at once as there are CPUs */
-    MC_WORK_IO = 1   /* work that waits: as many at once as threads can be had */
+    MC_WORK_CPU = 0, /* at most as many at once as there are CPUs, and half of max_threads */
+    MC_WORK_IO = 1   /* work that waits: as many at once as the other class leaves of max_threads */
 };
 
 typedef struct mc_job_options {
@@ -359,8 +364,9 @@ typedef struct mc_job_options {
 mc_status mc_job_submit(mc_runtime *runtime, void (*work)(void *), void (*done)(void *, mc_status), void *arg,
                         const mc_job_options *options, mc_job **out);
 /* Waits until the job is over, `done` included, and returns its status; MC_ETIMEDOUT. A task suspends (also
- * MC_EINTR, MC_ECANCELED: its own; MC_EPERM where it may not). A thread without a baton blocks; where nothing
- * drives the runtime, which alone could call `done`, it returns when the work is over. */
+ * MC_EINTR, MC_ECANCELED: its own; MC_EPERM where it may not, as in a hook, and with the baton of another
+ * runtime). A thread without a baton blocks; where nothing drives the runtime, which alone could call `done`,
+ * it returns when the work is over. */
 mc_status mc_job_wait(mc_job *job, uint64_t timeout);
 /* One that waits is over, and its work not done. One at work has its `unblock` called; MC_EBUSY, and nothing
  * changes, if it has none. MC_OK when it is over. */

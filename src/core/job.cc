@@ -347,9 +347,9 @@ mc_status mc_job_wait(mc_job* job, uint64_t timeout) {
         const mc_status result = job->result.load(std::memory_order_acquire);
         return result == MC_EAGAIN ? MC_EFORK : result;
     }
-    mc_task* task = this_thread().task;
-    if (!task || !task->holds_baton()) return wait_blocked(*job, timeout);
-    if (&task->rt != &job->rt) return MC_EPERM;
+    const mc_runtime* held = baton_held();
+    if (!held) return wait_blocked(*job, timeout);
+    if (held != &job->rt || !this_thread().task) return MC_EPERM;  // no task: in a hook
     const mc_status status = join_task(*job, timeout);
     return status == MC_OK ? job->result.load(std::memory_order_acquire) : status;
 }

@@ -18,6 +18,7 @@ namespace {
 constinit std::mutex registry_mutex;            // never destroyed: threads may run while the process exits
 constinit mc_runtime* first_runtime = nullptr;  // guarded by registry_mutex, linked by registry_next
 
+// The version is for runtimes to come.
 void api_support(mc_site* site, std::uint32_t, std::uint32_t flags) noexcept { note_module(site, flags); }
 
 constinit const mc_api_1 api_table{

@@ -9,14 +9,13 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <random>
-#include <string>
 #include <thread>
 
 #include <malloc.h>
 #include <sched.h>
 
+#include "memory.h"
 #include "testing.h"
 
 namespace {
@@ -34,13 +33,6 @@ const char* const names[founds] = {"unrun", "suspended", "computing", "section",
 unsigned seed() {
     const char* given = std::getenv("MULTICORE_RACE_SEED");
     return given ? static_cast<unsigned>(std::atoi(given)) : std::random_device{}();
-}
-
-// A stack is mapped apart from its neighbours, so one that is lost shows here.
-std::size_t mappings() {
-    std::ifstream maps("/proc/self/maps");
-    return static_cast<std::size_t>(
-        std::count(std::istreambuf_iterator<char>(maps), std::istreambuf_iterator<char>(), '\n'));
 }
 
 std::atomic<unsigned> violations{0};
@@ -271,7 +263,7 @@ void run_races(Kind kind, const char* name) {
     unsigned counts[2][founds] = {};
     std::thread([] {}).join();  // a sanitizer may have a thread of its own from the first on
     const int threads_before = mctest::process_threads();
-    std::size_t mapped = 0;
+    std::size_t mapped = 0, heap = 0;
     uint64_t carriers = 0;
     const uint64_t begin = mc_now();
     mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
@@ -299,10 +291,13 @@ void run_races(Kind kind, const char* name) {
             EXPECT_EQ(0u, runtime.stats().tasks_alive);
         }
         while (mctest::process_threads() > threads_before) sched_yield();  // they end by themselves
-        if (part == 1) mapped = mappings();
+        if (part != 1) continue;
+        mapped = mctest::mappings();
+        heap = mctest::heap_in_use();
     }
     if (!mctest::sanitized) {  // those map memory of their own
-        EXPECT_LE(mappings(), mapped + at_once);
+        EXPECT_LE(mctest::mappings(), mapped + at_once);
+        EXPECT_LE(mctest::heap_in_use(), heap + mctest::heap_noise());
     }
     EXPECT_GE(carriers, 2u);
     EXPECT_EQ(0u, violations);

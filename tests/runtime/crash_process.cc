@@ -38,7 +38,12 @@ TEST(ExceptionDeathTest, ThatLeavesATaskOnACarrierNamesIt) {
                 died, "reckless");
 }
 
-// Every hook of a host is called; the one of that name throws.
+// How a function is left that must not be.
+void by_exception() { throw 1; }
+void by_pthread_exit() { pthread_exit(nullptr); }
+void (*leave)() = by_exception;
+
+// Every hook of a host is called; the one of that name leaves.
 void call_hooks(const std::string& reckless) {
     static std::atomic<bool> unblocked{false};
     mc_host host = MC_HOST_INIT;
@@ -47,15 +52,19 @@ void call_hooks(const std::string& reckless) {
     mc_section_options section = MC_SECTION_OPTIONS_INIT;
     options.misuse = [](void*, const mc_misuse*) {};
     section.unblock = [](void*) { unblocked.store(true); };
-    if (reckless == "taken") host.taken = [](void*, mc_task*) { throw 1; };
-    if (reckless == "switched") host.switched = [](void*, mc_task*, mc_task*) { throw 1; };
-    if (reckless == "may_lend") host.may_lend = [](void*) -> int { throw 1; };
-    if (reckless == "attention") host.attention = [](void*) { throw 1; };
-    if (reckless == "thread_start") options.thread_start = [](void*) { throw 1; };
-    if (reckless == "thread_stop") options.thread_stop = [](void*) { throw 1; };
-    if (reckless == "misuse") options.misuse = [](void*, const mc_misuse*) { throw 1; };
-    if (reckless == "destroy") task_options.destroy = [](void*) { throw 1; };
-    if (reckless == "unblock") section.unblock = [](void*) { throw 1; };
+    if (reckless == "taken") host.taken = [](void*, mc_task*) { leave(); };
+    if (reckless == "switched") host.switched = [](void*, mc_task*, mc_task*) { leave(); };
+    if (reckless == "may_lend")
+        host.may_lend = [](void*) -> int {
+            leave();
+            return 0;
+        };
+    if (reckless == "attention") host.attention = [](void*) { leave(); };
+    if (reckless == "thread_start") options.thread_start = [](void*) { leave(); };
+    if (reckless == "thread_stop") options.thread_stop = [](void*) { leave(); };
+    if (reckless == "misuse") options.misuse = [](void*, const mc_misuse*) { leave(); };
+    if (reckless == "destroy") task_options.destroy = [](void*) { leave(); };
+    if (reckless == "unblock") section.unblock = [](void*) { leave(); };
 
     options.host = &host;
     mc_runtime* runtime = nullptr;
@@ -76,17 +85,17 @@ void call_hooks(const std::string& reckless) {
     EXPECT_EQ(MC_OK, mc_runtime_destroy(runtime));
 }
 
-TEST(ExceptionDeathTest, ThatLeavesAHookNamesIt) {
+void expect_a_hook_is_named() {
     for (const char* hook : {"taken", "switched", "may_lend", "attention", "thread_start", "thread_stop",
                              "misuse", "destroy", "unblock"})
         EXPECT_EXIT(child([hook] { call_hooks(hook); }), died, std::string("hook.*'") + hook + "'") << hook;
     EXPECT_EXIT(child([] { call_hooks("none"); }), ::testing::ExitedWithCode(0), "");
 }
 
-TEST(ExceptionDeathTest, ThatLeavesAJobNamesIt) {
+void expect_a_job_is_named() {
     const auto nothing = [](void*) {};
-    const auto reckless = [](void*) { throw 1; };
-    const auto reckless_done = [](void*, mc_status) { throw 1; };
+    const auto reckless = [](void*) { leave(); };
+    const auto reckless_done = [](void*, mc_status) { leave(); };
     EXPECT_EXIT(child([&] {
                     Runtime runtime;
                     mc_job_submit(runtime, reckless, nullptr, nullptr, nullptr, nullptr);
@@ -101,16 +110,30 @@ TEST(ExceptionDeathTest, ThatLeavesAJobNamesIt) {
                 died, "left the hook 'done'");
 }
 
-TEST(PthreadExitDeathTest, ThatLeavesATaskNamesIt) {
-    if (mctest::thread_sanitized)
-        GTEST_SKIP() << "ThreadSanitizer itself ends a fiber that calls pthread_exit";
+TEST(ExceptionDeathTest, ThatLeavesAHookNamesIt) { expect_a_hook_is_named(); }
+TEST(ExceptionDeathTest, ThatLeavesAJobNamesIt) { expect_a_job_is_named(); }
+
+class PthreadExitDeathTest : public ::testing::Test {
+protected:
+    void SetUp() override {
+        if (mctest::thread_sanitized)
+            GTEST_SKIP() << "ThreadSanitizer itself ends a fiber that calls pthread_exit";
+        leave = by_pthread_exit;
+    }
+    void TearDown() override { leave = by_exception; }
+};
+
+TEST_F(PthreadExitDeathTest, ThatLeavesATaskNamesIt) {
     EXPECT_EXIT(child([] {
                     Runtime runtime;
-                    runtime.spawn([] { pthread_exit(nullptr); }, "reckless");
+                    runtime.spawn([] { leave(); }, "reckless");
                     runtime.run();
                 }),
                 died, "reckless");
 }
+
+TEST_F(PthreadExitDeathTest, ThatLeavesAHookNamesIt) { expect_a_hook_is_named(); }
+TEST_F(PthreadExitDeathTest, ThatLeavesAJobNamesIt) { expect_a_job_is_named(); }
 
 __attribute__((noinline)) int overflow(volatile char* above) {
     volatile char frame[2048];

@@ -1,4 +1,5 @@
-// Forks under load; each child uses what it got. Prints what it counted.
+// Forks under load; each child uses what it got, and the parent keeps nothing of a fork. Prints what it
+// counted.
 // SPDX-License-Identifier: BSL-1.0
 #include <atomic>
 #include <cstdio>
@@ -6,9 +7,12 @@
 #include <thread>
 #include <vector>
 
+#include <malloc.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "testing.h"
 
 namespace {
@@ -16,15 +20,25 @@ namespace {
 using mctest::Runtime;
 using mctest::us;
 
-constexpr int rounds = mctest::thread_sanitized ? 10 : 200;  // a fork copies the sanitizer's memory, too
-constexpr int lost = 7;                                      // exit status of a child that got MC_EFORK
+constexpr int rounds = 200, warm = 20;
+constexpr int lost = 7;  // exit status of a child that got MC_EFORK
 
 int failures() { return ::testing::Test::HasFailure() ? 1 : 0; }
 
-// Tasks in sections, asleep, parked, joining and newly spawned, until stop.
+constexpr std::uint32_t kept = 1;  // idle carriers
+
+mc_runtime_options few_threads() {
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.max_threads = 8;  // soon there have been as many
+    options.keep_idle_threads = kept;
+    options.idle_timeout = mctest::ms;
+    return options;
+}
+
+// Tasks in sections, asleep, parked, joining and newly spawned, and jobs at work and waiting, until stop.
 class Load {
 public:
-    Load() {
+    Load() : runtime(few_threads()) {
         EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds_));
         for (int i = 0; i < 6; ++i)
             add([i] {
@@ -51,25 +65,81 @@ public:
             mctest::spin(40 * us);
             mc_acquire();
         });
+        add([this] { do_jobs(); });
     }
     ~Load() {
         close(fds_[0]);
         close(fds_[1]);
     }
     void add(const std::function<void()>& body) {
-        runtime.spawn([this, body] {
+        tasks_.push_back(runtime.spawn([this, body] {
             while (!stop.load()) {
                 body();
+                if (resting_.load()) {
+                    rested_.open();
+                    (void)mc_task_park(MC_FOREVER);
+                }
                 (void)mc_task_yield();
             }
-        });
+        }));
+    }
+    // Without the baton: calls look when all tasks are parked and no more threads are left than that.
+    template <class Look>
+    void at_rest(int threads, Look look) {
+        resting_.store(true);
+        for ([[maybe_unused]] const mc_task* task : tasks_) rested_.wait();
+        while (mctest::process_threads() > threads) sched_yield();
+        look();
+        resting_.store(false);
+        for (mc_task* task : tasks_) EXPECT_EQ(MC_OK, mc_task_unpark(task));
     }
 
     Runtime runtime;
     std::atomic<bool> stop{false};
+    int submitted = 0, done = 0;  // jobs; guarded by the baton
 
 private:
+    // More than may start at once.
+    void do_jobs() {
+        mc_job_options options = MC_JOB_OPTIONS_INIT;
+        std::vector<mc_job*> jobs(24);
+        for (mc_job*& job : jobs) {
+            options.work_class = submitted % 2 ? MC_WORK_IO : MC_WORK_CPU;
+            const auto work = [](void*) { mctest::spin(20 * us); };
+            const auto count = [](void* load, mc_status) { ++static_cast<Load*>(load)->done; };
+            ++submitted;
+            EXPECT_EQ(MC_OK, mc_job_submit(runtime, work, count, this, &options, &job));
+        }
+        for (mc_job* job : jobs) {
+            const mc_status status = mc_job_wait(job, MC_FOREVER);
+            EXPECT_TRUE(status == MC_OK || status == MC_EFORK) << status;
+            mc_job_unref(job);
+        }
+    }
+
     int fds_[2] = {-1, -1};
+    std::vector<mc_task*> tasks_;
+    std::atomic<bool> resting_{false};
+    mctest::Gate rested_;
+};
+
+// What the process has after a few forks and after all of them, with its tasks at rest.
+class Kept {
+public:
+    Kept() { mallopt(M_ARENA_MAX, 1); }  // else each new thread may map one
+    void look(int round) {
+        heap_[round == rounds] = mctest::heap_in_use();
+        mappings_[round == rounds] = mctest::mappings();
+    }
+    void expect_nothing_of_each_fork() const {
+        std::printf("kept after %d forks and %d: %zu and %zu bytes, %zu and %zu mappings\n", warm, rounds,
+                    heap_[0], heap_[1], mappings_[0], mappings_[1]);
+        EXPECT_LE(heap_[1], heap_[0] + mctest::heap_noise());
+        EXPECT_LE(mappings_[1], mappings_[0] + (rounds - warm) / 2);
+    }
+
+private:
+    std::size_t heap_[2] = {}, mappings_[2] = {};
 };
 
 // By a child: attaches, uses the runtime, ends it. `generations`: of further children.
@@ -95,6 +165,7 @@ private:
     EXPECT_EQ(MC_OK, mc_runtime_run(load.runtime));  // every one that is left ends
     mc_stats stats = load.runtime.stats();
     EXPECT_EQ(0u, stats.tasks_alive);
+    EXPECT_EQ(load.submitted, load.done);
     load.runtime.destroy();
     mctest::leave_fork(failures());
 }
@@ -125,30 +196,35 @@ void report(const char* from, const Counted& counted) {
 
 TEST(ForkStress, ByAForeignThread) {
     MC_NEEDS_A_PROCESS_THAT_FORKS();
+    Kept kept_of_all;
+    const int idle = mctest::process_threads() + 1 + static_cast<int>(kept);  // and the runner
     Load load;
     std::thread runner([&] { load.runtime.run(); });
     Counted counted;
-    for (int round = 0; round < rounds && !failures(); ++round) {
+    for (int round = 1; round <= rounds && !failures(); ++round) {
         const pid_t pid = fork();
         if (pid == 0) child_of(load, round % 5 == 0 ? 1 : 0);
         count(counted, mctest::status_of(pid));
         mctest::spin(static_cast<unsigned>(round) % 7 * 30 * us);
+        if (round == warm || round == rounds) load.at_rest(idle, [&] { kept_of_all.look(round); });
     }
     load.stop.store(true);
     runner.join();
     report("by a foreign thread", counted);
-    if (!mctest::thread_sanitized) {
-        EXPECT_LT(0, counted.worked);  // by chance
-    }
+    EXPECT_LT(0, counted.worked);  // by chance
+    EXPECT_EQ(load.submitted, load.done);
+    kept_of_all.expect_nothing_of_each_fork();
 }
 
 // By tasks: holding the baton, and in a section.
 TEST(ForkStress, ByTasks) {
     MC_NEEDS_A_PROCESS_THAT_FORKS();
+    Kept kept_of_all;
+    const int idle = mctest::process_threads() + 1 + static_cast<int>(kept);  // and the one of its section
     Load load;
     Counted holding, in_section;
     load.runtime.spawn([&] {
-        for (int round = 0; round < rounds && !failures(); ++round) {
+        for (int round = 1; round <= rounds && !failures(); ++round) {
             const bool section = round % 2 == 1;
             const mc_task* self = mc_task_current();
             if (section) mc_release();
@@ -169,6 +245,7 @@ TEST(ForkStress, ByTasks) {
             }
             if (!section) mc_release();
             const int status = mctest::status_of(pid);
+            if (round == warm || round == rounds) load.at_rest(idle, [&] { kept_of_all.look(round); });
             mc_acquire();
             count(section ? in_section : holding, status);
             (void)mc_task_sleep(50 * us);
@@ -180,6 +257,8 @@ TEST(ForkStress, ByTasks) {
     report("by a task in a section", in_section);
     EXPECT_EQ(0, holding.lost);
     EXPECT_LT(0, holding.worked);
+    EXPECT_EQ(load.submitted, load.done);
+    kept_of_all.expect_nothing_of_each_fork();
 }
 
 }  // namespace

@@ -122,21 +122,64 @@ TEST(Jobs, AThreadThatWaitsWithoutADriverWaitsForTheWork) {
     EXPECT_EQ(1, job.dones);
 }
 
-TEST(Jobs, OneOfAnotherClassIsNotDelayedByAFullOne) {
-    Runtime runtime;
+// The class has more than it may do at once; then comes one of the other class.
+void expect_not_delayed(Runtime& runtime, std::uint32_t full_class, unsigned full,
+                        std::uint32_t other_class) {
     Gate gate;
-    const unsigned full = 2 * std::thread::hardware_concurrency() + 2;
-    std::vector<std::unique_ptr<Job>> cpu, io;
+    std::deque<Job> before;
     for (unsigned i = 0; i < full; ++i) {
-        cpu.push_back(std::make_unique<Job>([&] { gate.wait(); }));
-        EXPECT_EQ(MC_OK, cpu.back()->submit(runtime, false));
+        Job& job = before.emplace_back([&] { gate.wait(); });
+        job.options.work_class = full_class;
+        EXPECT_EQ(MC_OK, job.submit(runtime, false));
     }
     Job beside;
-    beside.options.work_class = MC_WORK_IO;
+    beside.options.work_class = other_class;
     EXPECT_EQ(MC_OK, beside.submit(runtime, false));
     EXPECT_EQ(MC_OK, mc_job_wait(beside.handle, MC_FOREVER));
     gate.open(full);
-    for (auto& job : cpu) EXPECT_EQ(MC_OK, mc_job_wait(job->handle, MC_FOREVER));
+    for (Job& job : before) EXPECT_EQ(MC_OK, mc_job_wait(job.handle, MC_FOREVER));
+}
+
+TEST(Jobs, IoIsNotDelayedByCpuWorkThatIsFull) {
+    Runtime runtime;
+    expect_not_delayed(runtime, MC_WORK_CPU, 2 * std::thread::hardware_concurrency() + 2, MC_WORK_IO);
+}
+
+TEST(Jobs, CpuWorkIsNotDelayedByIoThatIsFull) {
+    for (std::uint32_t max_threads : {2u, 3u, 8u}) {
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.max_threads = max_threads;
+        Runtime runtime(options);
+        expect_not_delayed(runtime, MC_WORK_IO, 2 * max_threads, MC_WORK_CPU);
+        EXPECT_LE(runtime.stats().threads_peak, max_threads);
+    }
+}
+
+// One thread for both, and it is taken: the runner, which is idle, is another.
+TEST(Jobs, TheRunnerDoesWhatNoCarrierCan) {
+    mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+    options.max_threads = 1;
+    Runtime runtime(options);
+    Gate begun, gate;
+    Job first([&] {
+        begun.open();
+        gate.wait();
+    });
+    int worker = 0;
+    Job second([&] {
+        worker = mctest::thread_id();
+        EXPECT_EQ(nullptr, mc_task_current());
+        gate.open();
+    });
+    second.options.work_class = MC_WORK_IO;
+    EXPECT_EQ(MC_OK, first.submit(runtime));
+    begun.wait();
+    EXPECT_EQ(MC_OK, second.submit(runtime));
+    runtime.run();
+    EXPECT_EQ(mctest::thread_id(), worker);
+    EXPECT_EQ(1, first.dones);
+    EXPECT_EQ(1, second.dones);
+    EXPECT_EQ(1u, runtime.stats().threads_peak);
 }
 
 TEST(Jobs, IoIsElastic) {

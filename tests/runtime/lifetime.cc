@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "shipping.h"
 #include "testing.h"
 
 namespace {
@@ -116,6 +117,49 @@ TEST_F(Lifetime, OfJobs) {
                 mc_job_unref(job);
             }
         });
+    }
+}
+
+// By a loop that dispatches, for a host that stays on its home thread.
+TEST_F(Lifetime, OfSectionsThatShipAndJobsOfBothClasses) {
+    for (int round = 0; round < rounds; ++round) {
+        Runtime runtime(mctest::shipping());
+        mctest::Loop loop(runtime);
+        Gate inside, end;
+        struct Shared {
+            std::atomic<int> worked{0};
+            int dones = 0;
+        } shared;
+        for (int i = 0; i < 3; ++i)
+            runtime.spawn([&] {
+                mctest::release_migratable();
+                inside.open();
+                end.wait();
+                EXPECT_EQ(MC_OK, mc_enter());
+                EXPECT_EQ(MC_OK, mc_leave());
+                mc_acquire();
+                EXPECT_EQ(MC_OK, mc_task_sleep(mctest::ms));
+            });
+        mc_task* abandoned = runtime.spawn([&] {
+            mctest::release_migratable();
+            inside.open();
+            end.wait();
+            mc_acquire();
+            ADD_FAILURE() << "an abandoned task went on";
+        });
+        const auto work = [](void* arg) { ++static_cast<Shared*>(arg)->worked; };
+        const auto done = [](void* arg, mc_status) { ++static_cast<Shared*>(arg)->dones; };
+        for (int i = 0; i < 8; ++i) {
+            mc_job_options options = MC_JOB_OPTIONS_INIT;
+            options.work_class = i % 2 ? MC_WORK_IO : MC_WORK_CPU;
+            EXPECT_EQ(MC_OK, mc_job_submit(runtime, work, done, &shared, &options, nullptr));
+        }
+        loop.turn_until_idle();
+        for (int i = 0; i < 4; ++i) inside.wait();
+        EXPECT_EQ(MC_OK, mc_task_cancel(abandoned, MC_CANCEL_ABANDON));
+        end.open(4);
+        loop.turn_until([&] { return runtime.stats().tasks_alive == 0 && shared.dones == 8; });
+        EXPECT_EQ(8, shared.worked);
     }
 }
 

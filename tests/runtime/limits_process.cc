@@ -65,31 +65,6 @@ TEST(LimitsDeathTest, WithoutThreadsAReadyTaskWaitsForTheSection) {
     });
 }
 
-void job_by_the_runner(std::uint32_t way) {
-    forbid_threads();
-    mc_host host = MC_HOST_INIT;
-    host.way = way;
-    Runtime runtime(host);
-    static int worked = 0, ended = 0;
-    runtime.run([&] {
-        for (int i = 0; i < 3; ++i) {
-            mc_job* job = nullptr;
-            ASSERT_EQ(MC_OK, mc_job_submit(
-                                 runtime, [](void*) { ++worked; }, [](void*, mc_status) { ++ended; }, nullptr,
-                                 nullptr, &job));
-            EXPECT_EQ(MC_OK, mc_job_wait(job, MC_FOREVER));
-            mc_job_unref(job);
-        }
-    });
-    EXPECT_EQ(3, worked);
-    EXPECT_EQ(3, ended);
-}
-
-TEST(LimitsDeathTest, WithoutThreadsTheRunnerDoesTheJobs) {
-    MC_CHILD({ job_by_the_runner(MC_WAY_LEND); });
-    MC_CHILD({ job_by_the_runner(MC_WAY_SHIP); });
-}
-
 TEST(LimitsDeathTest, WithoutCarriersAttachedThreadsTakeALentBaton) {
     MC_CHILD({
         Gate go, in_section;
@@ -147,6 +122,35 @@ TEST(LimitsDeathTest, OneThreadIsEnoughForManySections) {
         EXPECT_EQ(64, ended);
         EXPECT_LE(runtime.stats().threads_peak, 1u);
     });
+}
+
+void the_runner_does_the_jobs(std::uint32_t way) {
+    forbid_threads();
+    mc_host host = MC_HOST_INIT;
+    host.way = way;
+    Runtime runtime(host);
+    int workers[2] = {};
+    const auto work = [](void* worker) { *static_cast<int*>(worker) = mctest::thread_id(); };
+    const auto done = [](void*, mc_status status) { EXPECT_EQ(MC_OK, status); };
+    mc_job* job = nullptr;
+    EXPECT_EQ(MC_EAGAIN, mc_job_submit(runtime, work, done, &workers[0], nullptr, &job));
+    EXPECT_EQ(nullptr, job);  // nobody was there to do it
+    runtime.run([&] {
+        mc_job_options options = MC_JOB_OPTIONS_INIT;
+        for (int& worker : workers) {
+            ASSERT_EQ(MC_OK, mc_job_submit(runtime, work, done, &worker, &options, &job));
+            EXPECT_EQ(MC_OK, mc_job_wait(job, MC_FOREVER));
+            mc_job_unref(job);
+            options.work_class = MC_WORK_IO;
+        }
+    });
+    for (const int worker : workers) EXPECT_EQ(mctest::thread_id(), worker);
+    EXPECT_EQ(0u, runtime.stats().threads_peak);
+}
+
+TEST(LimitsDeathTest, WithoutThreadsTheRunnerDoesTheJobs) {
+    MC_CHILD({ the_runner_does_the_jobs(MC_WAY_LEND); });
+    MC_CHILD({ the_runner_does_the_jobs(MC_WAY_SHIP); });
 }
 
 #define MC_SKIP_IF_SANITIZED() \

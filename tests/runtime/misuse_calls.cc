@@ -223,6 +223,46 @@ TEST(MisuseHandles, ThePendingInterruptOfAnotherRuntimesTask) {
     one.run();
 }
 
+TEST(MisuseJobs, AWaitWithTheBatonOfAnotherRuntime) {
+    Runtime one, two;
+    mc_job* in_one = nullptr;
+    ASSERT_EQ(MC_OK, mc_job_submit(
+                         one, [](void*) {}, nullptr, nullptr, nullptr, &in_one));
+    two.run([&] {
+        EXPECT_EQ(MC_EPERM, mc_job_wait(in_one, MC_FOREVER));
+        mc_release();
+        EXPECT_EQ(MC_OK, mc_job_wait(in_one, MC_FOREVER));
+        mc_acquire();
+    });
+    mc_job_unref(in_one);
+}
+
+// It has the baton that `done` needs.
+TEST(MisuseJobs, AWaitInAHookThatRunsForNoTask) {
+    struct Seen {
+        mc_job* job = nullptr;
+        mc_status wait = MC_OK;
+    } seen;
+    Runtime runtime;
+    mc_task_options options = MC_TASK_OPTIONS_INIT;
+    options.data = &seen;
+    options.destroy = [](void* data) {
+        Seen* here = static_cast<Seen*>(data);
+        here->wait = mc_job_wait(here->job, 0);
+    };
+    mc_task* task = nullptr;
+    ASSERT_EQ(MC_OK, mc_task_spawn(
+                         runtime, [](void*) {}, nullptr, &options, &task));
+    EXPECT_EQ(MC_OK, mc_task_cancel(task, MC_CANCEL_SAFE));  // it ends before it has begun
+    ASSERT_EQ(MC_OK, mc_job_submit(
+                         runtime, [](void*) {}, [](void*, mc_status) {}, nullptr, nullptr, &seen.job));
+    runtime.run();
+    EXPECT_EQ(MC_EPERM, seen.wait);
+    EXPECT_EQ(MC_OK, mc_job_wait(seen.job, 0));
+    mc_task_unref(task);
+    mc_job_unref(seen.job);
+}
+
 TEST(MisuseData, IsNotWrittenWithoutTheBaton) {
     Runtime runtime;
     runtime.run([&] {

@@ -54,6 +54,35 @@ TEST_P(Section, StaysOnItsThread) {
     });
 }
 
+// Such as OpenSSL's queue of errors. Not inlined: the address may not outlive a suspension.
+__attribute__((noinline)) std::vector<int>& errors_of_the_thread() {
+    thread_local std::vector<int> errors;
+    return errors;
+}
+
+TEST_P(Section, FindsTheThreadsDataAsItLeftThemAfterItsAcquire) {
+    for (std::uint32_t max_threads : {1u, 64u}) {
+        mc_runtime_options options = MC_RUNTIME_OPTIONS_INIT;
+        options.max_threads = max_threads;
+        Runtime runtime(options);
+        const auto fails_again_and_again = [](int self) {
+            for (int round = 0; round < 100; ++round) {
+                mc_release();
+                errors_of_the_thread().push_back(self);
+                mctest::spin(static_cast<unsigned>(round % 5) * 5 * mctest::us);
+                mc_acquire();
+                EXPECT_EQ(std::vector<int>{self}, errors_of_the_thread());
+                errors_of_the_thread().clear();
+                EXPECT_EQ(MC_OK, mc_task_yield());
+            }
+        };
+        in_task(runtime, [&] {
+            for (int other = 1; other < 6; ++other) runtime.spawn([=] { fails_again_and_again(other); });
+            fails_again_and_again(0);
+        });
+    }
+}
+
 TEST_P(Section, IsSeenInTheState) {
     Runtime runtime;
     in_task(runtime, [&] {
