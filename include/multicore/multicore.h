@@ -339,9 +339,9 @@ mc_status mc_checkpoint(void);
  * deadline; MC_ESHUTDOWN; MC_EFORK in a forked child. Without MC_OK, `work` may not have run.
  *
  * The classes share max_threads, so that one that is full does not delay the other. Of 1 both have the one
- * thread, and work of either may wait for that of the other. Where all of max_threads are taken, or there is
- * no thread and none can be started, the one in mc_runtime_run does the work itself (MC_WAY_LEND) when no
- * task is ready; until it has, it does nothing else. */
+ * thread, and work of either may wait for that of the other. Where there is no thread and none can be
+ * started, or (MC_WAY_LEND) all of max_threads are taken, the one in mc_runtime_run does the work itself when
+ * no task is ready; until it has, it does nothing else. */
 
 enum {
     MC_WORK_CPU = 0, /* at most as many at once as there are CPUs, and half of max_threads */

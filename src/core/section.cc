@@ -189,6 +189,11 @@ void close_options(mc_task& task) noexcept {
     release_slow(task, site);
 }
 
+bool can_release_as() noexcept {
+    const mc_task* const resident = tls_state.task;
+    return resident && resident->gate_now() == gate::kResident && is_plain(resident->rt, *tls_state.worker);
+}
+
 [[gnu::noinline]] void acquire_special(mc_task* task, mc_site* site) noexcept {
     if (task->gate_now() != (gate::kAdopted | 1) || task->section.level != 0 ||
         !task->rt.baton.reclaim(task->worker->seat))
@@ -424,13 +429,10 @@ static mc_site unknown_place{nullptr, nullptr, 0, 0, {nullptr, nullptr}};
 
 extern "C" {
 
-int mc_can_release_as(void) {
-    const mc_task* const resident = tls_state.task;
-    return resident && resident->gate_now() == gate::kResident && is_plain(resident->rt, *tls_state.worker);
-}
+int mc_can_release_as(void) { return can_release_as(); }
 
 void mc_release_as(mc_task* task, int others_ready, mc_site* site) {
-    if (mc_can_release_as() && is_plain(tls_state.task->rt, task)) [[likely]]
+    if (can_release_as() && is_plain(tls_state.task->rt, task)) [[likely]]
         lend_hosted(*tls_state.worker, *task, others_ready != 0, site);
     else
         section_release(site);

@@ -80,7 +80,9 @@ TEST_F(OwnScheduler, WhoKnowsWhoRunsNeedNotAsk) {
     main([&] {
         mc_task* self = host.current()->task;
         const int asked = host.asked;
+        EXPECT_EQ(1, mc_can_release_as());
         mc_release_as(self, 0, &site);
+        EXPECT_EQ(0, mc_can_release_as());
         EXPECT_EQ(MC_TASK_SECTION, static_cast<int>(mc_task_state(self)));
         mc_release_as(self, 0, &site);  // nested
         mc_acquire();
@@ -109,6 +111,7 @@ TEST_F(OwnScheduler, WhoKnowsWhoRunsNeedNotAsk) {
     });
     EXPECT_EQ(4u, runtime.stats().sections);
     EXPECT_EQ(1u, runtime.stats().sections_inline);
+    EXPECT_EQ(0, mc_can_release_as());
     mc_release_as(nullptr, 0, &site);  // where there is no task nothing happens
     mc_acquire();
 }
