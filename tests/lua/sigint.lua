@@ -17,7 +17,16 @@ local function polling(n)
 end
 ]]
 
-local function interrupted(program, signals, before, after)
+-- A signal that comes just before a call that blocks does not end it.
+local function wait_until_blocked(pid)
+    repeat
+        local file = assert(io.open("/proc/" .. pid .. "/stat"))
+        local state = file:read("*a"):match "%) (%a)"
+        file:close()
+    until state == "S"
+end
+
+local function interrupted(program, signals, before, after, blocks)
     return t.program((before or prelude) .. program .. (after or ""), function(pipe)
         local head, pid = "", nil
         repeat
@@ -26,6 +35,7 @@ local function interrupted(program, signals, before, after)
             head = head .. line .. "\n"
             pid = line:match "^ready (%d+)$"
         until pid
+        if blocks then wait_until_blocked(pid) end
         for i = 1, signals or 1 do
             native.kill(tonumber(pid), "INT")
             if i == 1 and signals then pipe:read "*l" end
@@ -34,7 +44,7 @@ local function interrupted(program, signals, before, after)
     end)
 end
 
--- The name of a case, its program, and what it needs.
+-- The name of a case, its program, what it needs, and whether the main task blocks outside sections.
 local cases = {
     {"the main task sleeps", "ready() mc.sleep(3600)"},
     {"the main task waits for a task", "local x = mc.spawn(mc.sleep, 3600) ready() x:join()"},
@@ -50,12 +60,12 @@ local cases = {
     {"the main task alone, in a section that polls", "ready() native.poll_cancelled()"},
     {"the main task maps", "mc.map(function(i) if i == 3 then ready() end mc.sleep(3600) end, {1, 2, 3})"},
     {"the main task yields for ever", "ready() while true do mc.yield() end"},
-    {"the main task reads standard input", "local f = io.open('/proc/self/fd/' .. native.pipe()) ready() f:read(1) os.exit(2)", "preemption"},
+    {"the main task reads standard input", "local f = io.open('/proc/self/fd/' .. native.pipe()) ready() f:read(1) os.exit(2)", "preemption", true},
 }
 
 for _, c in ipairs(cases) do
     t.test_with(c[3] or "multicore", c[1], function()
-        local output, how, code = interrupted(c[2])
+        local output, how, code = interrupted(c[2], nil, nil, nil, c[4])
         t.eq(how .. " " .. code, "exit 1", output)
         t.match(output, "interrupted!")
         t.match(output, "stack traceback")
